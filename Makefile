@@ -1,11 +1,12 @@
 # Everything runs in environments of the project's own: .venv for the work, .venv-wandb-* for the official SDK as an oracle.
 .DEFAULT_GOAL := help
-.PHONY: help setup generate check docs browser test faults soak limiter kill fuzz conformance record senders drift servers peers sample demo bench wheel floors lock clean
+.PHONY: help setup generate check docs browser test faults soak limiter kill fuzz conformance record senders drift servers peers sample demo bench mlflow wheel floors lock clean
 
 PYTHON ?= python3.11
 BIN := .venv/bin
 WANDB_OLD := 0.21.4
 WANDB_NEW := 0.31.0
+MLFLOW := 3.17.2
 OLD_SDK := .venv-wandb-$(WANDB_OLD)
 NEW_SDK := .venv-wandb-$(WANDB_NEW)
 USER := .venv-bench
@@ -48,6 +49,8 @@ lock:  ## write .ci/requirements/ again: every version of constraints.txt, with 
 	$(COMPILE) pyproject.toml --extra cli --extra server --group build --output-file .ci/requirements/server.txt
 	$(COMPILE) --group docs --output-file .ci/requirements/docs.txt
 	$(COMPILE) --group jupyter --output-file .ci/requirements/jupyter.txt
+	# It needs an older pyarrow than runql is tested with.
+	echo mlflow==$(MLFLOW) | $(subst --constraint constraints.txt,,$(COMPILE)) - --output-file .ci/requirements/mlflow.txt
 	for version in $(WANDB_OLD) $(WANDB_NEW); do \
 		printf '%s\n' wandb==$$version pandas polars pillow scikit-learn | \
 		$(COMPILE) - --output-file .ci/requirements/wandb-$$version.txt || exit 1; \
@@ -145,6 +148,14 @@ $(USER)/.ready: pyproject.toml constraints.txt
 
 bench: .venv/.ready $(OLD_SDK)/.ready $(NEW_SDK)/.ready $(USER)/.ready  ## measure against the official SDK
 	$(BIN)/python -m tests.bench
+
+.venv-mlflow/.ready: .ci/requirements/mlflow.txt
+	$(PYTHON) -m venv .venv-mlflow
+	.venv-mlflow/bin/python $(LOCKED) .ci/requirements/mlflow.txt
+	touch $@
+
+mlflow: .venv/.ready .venv-mlflow/.ready  ## read the same runs by runql and by mlflow; write tests/bench/mlflow/REPORT.md
+	RUNQL_MLFLOW=$(CURDIR)/.venv-mlflow/bin/python $(BIN)/python -m tests.bench.mlflow
 
 kill: .venv/.ready $(OLD_SDK)/.ready $(NEW_SDK)/.ready  ## kill -9 the embedded server ROUNDS times (100) while both official SDKs log, and archives at every point
 	$(BIN)/python -m tests.endurance.killing $(or $(ROUNDS),100)

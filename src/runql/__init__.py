@@ -134,7 +134,7 @@ if TYPE_CHECKING:
     from runql.resources.sweeps.sweeps import AsyncSweeps, Sweeps
     from runql.resources.user import User
     from runql.transport.aio import AsyncRetryingClient
-    from runql.transport.bodies import Progress
+    from runql.transport.files.bodies import Progress
     from runql.transport.queries.connection import SupportsConnection
     from runql.transport.queries.operation import SupportsOperation
     from runql.transport.retry import RetryPolicy
@@ -200,7 +200,7 @@ _LAZY_NAMES = {
     "runql.resources.sweeps.sweeps": ("AsyncSweeps", "Sweeps"),
     "runql.resources.user": ("User",),
     "runql.transport.aio": ("AsyncRetryingClient",),
-    "runql.transport.bodies": ("Progress",),
+    "runql.transport.files.bodies": ("Progress",),
     "runql.transport.queries.connection": ("SupportsConnection",),
     "runql.transport.queries.operation": ("SupportsOperation",),
     "runql.transport.retry": ("RetryPolicy",),

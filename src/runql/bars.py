@@ -14,7 +14,7 @@ from typing import Final, Literal, Protocol, TypeAlias
 from runql.arguments import shown
 from runql.errors import MissingExtraError
 from runql.escaping import one_line
-from runql.transport.bodies import Progress
+from runql.transport.files.bodies import Progress
 
 SECONDS_BEFORE: Final = 2.0
 """A call that is done by then draws no bar by itself."""

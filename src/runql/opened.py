@@ -16,7 +16,7 @@ from runql.bars import reported
 from runql.callers import level_outside_runql
 from runql.errors import LocalFileError, MissingExtraError, RunqlError
 from runql.resources.api import Api, AsyncApi
-from runql.transport.bodies import Progress
+from runql.transport.files.bodies import Progress
 
 
 class OfflineRunsWarning(UserWarning):

@@ -6,7 +6,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from runql.bars import RichBar, can_draw
-from runql.transport.bodies import Progress
+from runql.transport.files.bodies import Progress
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from typing import Any
 
 import runql
 from runql.cli.main import main as run_command
-from runql.transport.part_file import PartFile
+from runql.transport.files.part_file import PartFile
 
 FULL = 28
 

@@ -211,7 +211,7 @@ def test_an_export_of_another_project_does_not_go_on_in_this_folder(
 def test_a_full_disk_ends_an_export_and_the_next_call_goes_on(
     source: RunningServer, archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from runql.transport.part_file import PartFile
+    from runql.transport.files.part_file import PartFile
 
     written = 0
     publish = PartFile.publish

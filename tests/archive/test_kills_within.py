@@ -18,10 +18,10 @@ from runql import Archive
 from runql_server.running import RunningServer
 
 pytestmark = [pytest.mark.long, pytest.mark.posix]
-PART_WRITE = "runql.transport.part_file:PartFile.write"
-PART_PUBLISH = "runql.transport.part_file:PartFile.publish"
+PART_WRITE = "runql.transport.files.part_file:PartFile.write"
+PART_PUBLISH = "runql.transport.files.part_file:PartFile.publish"
 NOTE = "runql.archive.journal:Journal.note"
-SEND = "runql.transport.bodies:Source.chunks"
+SEND = "runql.transport.files.bodies:Source.chunks"
 
 
 def _function(point: str) -> str:

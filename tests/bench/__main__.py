@@ -13,8 +13,8 @@ from tests.bench.measurement import BenchServer, Measured, measure, prepare
 from tests.bench.paths import RESULTS
 from tests.bench.replay_process import ReplayProxy
 from tests.bench.report import Findings, Row, written
-from tests.bench.tasks import EXPORTS, GROWTH, LAZY, LIMIT, MEMORY, ONE_CORE, OWN, TABLE, TYPED, Task, Where
-from tests.bench.verdicts import Verdict, exponent, lazy_verdict, memory_verdict, typed_verdict, verdicts
+from tests.bench.tasks import EXPORTS, GROWTH, LAZY, LIMIT, MEMORY, ONE_CORE, OWN, PAIRS, TABLE, Task, Where
+from tests.bench.verdicts import Verdict, exponent, lazy_verdict, memory_verdict, pair_verdict, verdicts
 
 from runql_server.exports.policy import ExportPolicy
 from runql_server.running import RunningServer
@@ -30,13 +30,13 @@ SLACK = 16.0
 LINEAR = 1.1
 """Highest exponent of a linear cost."""
 
-GROWTH_NAME, MEMORY_NAME, TYPED_NAME = "growth", "memory", "typed"
+GROWTH_NAME, MEMORY_NAME, PAIRS_NAME = "growth", "memory", "pairs"
 
 
 def main() -> None:
     """Measure, compare, write, and exit with 1 if a goal is missed."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    names = [*(task.name for task in TABLE), GROWTH_NAME, MEMORY_NAME, TYPED_NAME]
+    names = [*(task.name for task in TABLE), GROWTH_NAME, MEMORY_NAME, PAIRS_NAME]
     parser.add_argument("--only", nargs="+", choices=names, metavar="TASK", help=", ".join(names))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--latency", type=int, nargs="+", default=LATENCIES, help="milliseconds")
@@ -55,8 +55,8 @@ def main() -> None:
             measure_growth(servers["plain"], findings)
         if MEMORY_NAME in only:
             measure_memory(servers["plain"], findings)
-        if TYPED_NAME in only:
-            measure_typed(servers["plain"], findings)
+        if PAIRS_NAME in only:
+            measure_pairs(servers["plain"], findings)
     text = written(findings)
     if not arguments.only:
         RESULTS.write_text(text)
@@ -162,17 +162,19 @@ def measure_memory(bench: BenchServer, findings: Findings) -> None:
         findings.verdicts.append(memory_verdict(title, tenth, whole, slack=SLACK))
 
 
-def measure_typed(bench: BenchServer, findings: Findings) -> None:
-    """Measure rows as instances of a type against the same rows as dicts, in turn, without latency."""
-    log_progress("typed rows")
-    for title, names in TYPED.items():
-        rounds = [[measure_own(bench, name, 1) for name in names] for _ in range(findings.rounds)]
-        dicts, typed = rounds[0]
-        for other_dicts, other_typed in rounds[1:]:
-            dicts.seconds += other_dicts.seconds
-            typed.seconds += other_typed.seconds
-        log_progress(f"  dicts {dicts.median:.3f} s, instances {typed.median:.3f} s")
-        findings.verdicts.append(typed_verdict(title, dicts, typed))
+def measure_pairs(bench: BenchServer, findings: Findings) -> None:
+    """Measure both tasks of each pair in turn, without latency."""
+    for pair in PAIRS:
+        log_progress(pair.title)
+        rounds = [
+            [measure_own(bench, name, 1) for name in (pair.usual, pair.more)] for _ in range(findings.rounds)
+        ]
+        usual, more = rounds[0]
+        for other_usual, other_more in rounds[1:]:
+            usual.seconds += other_usual.seconds
+            more.seconds += other_more.seconds
+        log_progress(f"  without {usual.median:.3f} s, with {more.median:.3f} s")
+        findings.verdicts.append(pair_verdict(pair, usual, more))
 
 
 def measure_own(bench: BenchServer, name: str, rounds: int) -> Measured:

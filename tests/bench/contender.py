@@ -126,6 +126,12 @@ def list_runs(api: BothApi) -> Read:
     return listed(api.runs("runs", per_page=50))
 
 
+def sampled() -> BothApi:
+    """Return an entry point that reads a sample of the responses strictly; only runql has one."""
+    made: BothApi = importlib.import_module("runql").Api(strict="raise", sample=0.01)
+    return made
+
+
 def list_eager_runs(api: BothApi) -> Read:
     """As `list_runs`, but not lazy: the newest SDK otherwise requests each run again."""
     return listed(api.runs("runs", per_page=50, lazy=False))
@@ -268,6 +274,7 @@ PREPARED: dict[str, Callable[[BothApi], Callable[[], Read]]] = {
     "many files": lambda api: files(api, "many"),
     "keyed rows": lambda api: settled(lambda: keyed_rows(api.run("scan/tenth"))),
     "typed rows": lambda api: settled(lambda: typed_rows(api.run("scan/tenth"))),
+    "list, sampled": lambda _: settled(partial(list_runs, sampled())),
 }
 """Tasks with an untimed preparation."""
 

@@ -172,5 +172,35 @@ MEMORY = {
 }
 """Tasks for a tenth of the rows and for all."""
 
-TYPED = {"10,000 rows of three keys as instances of a model": ("keyed rows", "typed rows")}
-"""Tasks for the same rows as dicts, and as instances of a type."""
+
+@dataclass(frozen=True)
+class Pair:
+    """Two tasks for the same values, without latency; the second one does more for them.
+
+    Attributes:
+        title: what is read, and how.
+        usual: name of the first task.
+        more: name of the second task.
+        most: upper bound of its time in multiples of the first one's.
+    """
+
+    title: str
+    usual: str
+    more: str
+    most: float
+
+
+PAIRS = (
+    Pair(
+        "10,000 rows of three keys as instances of a model, not as dicts",
+        "keyed rows",
+        "typed rows",
+        2,
+    ),
+    Pair(
+        "1,000 runs with config and summary, the first response and a hundredth of the others read strictly",
+        "list",
+        "list, sampled",
+        2,
+    ),
+)

@@ -10,8 +10,8 @@ import pytest
 from tests.bench import values
 from tests.bench.measurement import Measured
 from tests.bench.replay_process import ReplayProxy, Traffic
-from tests.bench.tasks import LIMIT, NEW, OWN, Goal
-from tests.bench.verdicts import exponent, memory_verdict, ratio, typed_verdict, verdicts
+from tests.bench.tasks import LIMIT, NEW, OWN, Goal, Pair
+from tests.bench.verdicts import exponent, lazy_verdict, memory_verdict, pair_verdict, ratio, verdicts
 
 from runql import Api
 from runql_server.running import RunningServer
@@ -96,8 +96,15 @@ def test_the_exponent_is_the_power_of_growth() -> None:
     assert exponent([3, 3, 3]) == pytest.approx(0)
 
 
-def test_typed_rows_may_cost_less_than_twice_the_dicts_and_no_request_more() -> None:
-    dicts = Measured("dicts", [1.0, 1.0], requests=2)
-    assert typed_verdict("t", dicts, Measured("typed", [1.9, 1.9], requests=2)).kept
-    assert not typed_verdict("t", dicts, Measured("typed", [2.0, 2.0], requests=2)).kept
-    assert not typed_verdict("t", dicts, Measured("typed", [1.0, 1.0], requests=3)).kept
+def test_the_second_task_of_a_pair_stays_below_its_bound_and_sends_no_request_more() -> None:
+    pair, usual = Pair("rows", "dicts", "typed", 2), Measured("dicts", [1.0, 1.0], requests=2)
+    assert pair_verdict(pair, usual, Measured("typed", [1.9, 1.9], requests=2)).kept
+    assert not pair_verdict(pair, usual, Measured("typed", [2.0, 2.0], requests=2)).kept
+    assert not pair_verdict(pair, usual, Measured("typed", [1.0, 1.0], requests=3)).kept
+
+
+def test_a_lazy_query_takes_half_the_time_and_a_tenth_of_the_bytes() -> None:
+    collected = Measured("collected", [1.0, 1.0], received=1_000)
+    assert lazy_verdict("t", Measured("lazy", [0.5, 0.5], received=100), collected).kept
+    assert not lazy_verdict("t", Measured("lazy", [0.51, 0.51], received=100), collected).kept
+    assert not lazy_verdict("t", Measured("lazy", [0.1, 0.1], received=101), collected).kept

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -19,7 +19,7 @@ from tests.contract.untyped import Untyped
 from tests.patience import PATIENCE, until
 
 from runql import AsyncApi, AsyncRun
-from runql.transport.bodies import Sink
+from runql.transport.files.bodies import Sink, Source
 from runql_server.running import RunningServer
 
 Backend = Literal["asyncio", "trio"]
@@ -213,6 +213,34 @@ def test_a_cancellation_before_bytes_are_written_closes_the_body(
             gc.collect()
             assert busy(api) == 0
             assert files_in(folder) == []
+
+    anyio.run(main, backend=backend)
+
+
+@both_loops
+def test_a_cancellation_before_bytes_are_sent_leaves_no_body(
+    backend: Backend, server: RunningServer, home: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / FILE).write_bytes(BYTES)
+    chunks = Source.chunks
+
+    async def main() -> None:
+        async with AsyncApi(base_url=server.url, api_key=server.api_key) as api:
+            run = await api.run(f"{home}/one")
+            with anyio.CancelScope() as scope:
+
+                def chunks_and_cancel(source: Source) -> Generator[bytes]:
+                    for chunk in chunks(source):
+                        anyio.from_thread.run_sync(scope.cancel)
+                        yield chunk
+
+                with monkeypatch.context() as patch:
+                    patch.setattr(Source, "chunks", chunks_and_cancel)
+                    await run.upload_file(FILE, root=tmp_path)
+            assert scope.cancelled_caught
+            gc.collect()
+            assert busy(api) == 0
+            await run.upload_file(FILE, root=tmp_path)
 
     anyio.run(main, backend=backend)
 

@@ -14,8 +14,8 @@ from tests.unit.transport.driving import Face, driver
 
 from runql import Limits, ResponseLimitError, ResponseTooLargeError, RunqlError
 from runql.limits import DEFAULT_LIMITS
-from runql.transport.bodies import Sink
 from runql.transport.byte_ranges import ByteRange
+from runql.transport.files.bodies import Sink
 from runql.transport.flow import Flow, download, download_part, fetch, save
 from runql_graphql.operations import get_run_state
 

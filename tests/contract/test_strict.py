@@ -124,7 +124,7 @@ def test_the_first_response_names_the_drift(
     assert warning.drift == SchemaDrift(
         "GetRun",
         "Run.brandNew",
-        "answer-unknown-field",
+        "response-unknown-field",
         "dangerous",
         "the server returned Run.brandNew, which the operation does not select",
     )
@@ -150,7 +150,7 @@ def test_a_function_gets_each_departure_without_values(
     face.take(api.run(path))
     face.take(api.run(path))
     assert [(each.coordinate, each.rule, each.level) for each in drifts] == [
-        ("Run.config", "answer-shape", "breaking")
+        ("Run.config", "response-shape", "breaking")
     ] * 2
     assert SECRET not in repr(drifts)
 
@@ -187,7 +187,7 @@ def test_an_unknown_type_is_named_only_where_it_is_a_name(
         drifting.edit = partial(set_typename, typename)
         with suppress(SchemaDriftError):
             face.take(api.run(path))
-    assert [each.rule for each in drifts] == ["answer-unknown-type"] * 2
+    assert [each.rule for each in drifts] == ["response-unknown-type"] * 2
     assert SECRET not in drifts[0].message
     assert "FutureRun" in drifts[1].message
 
@@ -306,6 +306,6 @@ def test_without_strict_nothing_is_loaded_for_it(server: RunningServer, path: st
 
 
 def test_the_warning_travels() -> None:
-    drift = SchemaDrift("GetRun", "Run.state", "answer-null", "breaking", "null")
+    drift = SchemaDrift("GetRun", "Run.state", "response-null", "breaking", "null")
     copied = pickle.loads(pickle.dumps(SchemaDriftWarning(drift)))
     assert (str(copied), copied.drift) == (str(SchemaDriftWarning(drift)), drift)

@@ -105,7 +105,7 @@ def put_a_null(folder: Path) -> None:
         (edit_a_query, "run `make generate`"),
         (edit_a_recording, "test_no_recording_was_edited_by_hand"),
         (edit_a_shared_response, "an answer was edited by hand"),
-        (put_a_null, r"breaking +User\.id +answer-null"),
+        (put_a_null, r"breaking +User\.id +response-null"),
     ],
     ids=["schema", "query", "recording", "shared response", "null"],
 )

@@ -85,23 +85,23 @@ def test_a_valid_response_has_no_findings() -> None:
 @pytest.mark.parametrize(
     ("change", "rule", "coordinate"),
     [
-        ({"brandNew": 1}, "answer-unknown-field", "Run.brandNew"),
-        ({"id": None}, "answer-null", "Run.id"),
-        ({"tags": [None]}, "answer-null", "Run.tags"),
-        ({"tags": "a"}, "answer-type", "Run.tags"),
-        ({"state": 3}, "answer-type", "Run.state"),
-        ({"historyLineCount": True}, "answer-type", "Run.historyLineCount"),
-        ({"historyLineCount": "2"}, "answer-type", "Run.historyLineCount"),
-        ({"createdAt": "yesterday"}, "answer-type", "Run.createdAt"),
-        ({"config": "{"}, "answer-type", "Run.config"),
-        ({"config": '{"lr": 0.1}'}, "answer-shape", "Run.config"),
-        ({"config": '{"lr": {"value": 1, "unit": "x"}}'}, "answer-shape", "Run.config"),
-        ({"historyKeys": {"keys": {"loss": {"counts": []}}}}, "answer-shape", "Run.historyKeys"),
-        ({"historyKeys": []}, "answer-shape", "Run.historyKeys"),
-        ({"history": ["[1]"]}, "answer-shape", "Run.history"),
-        ({"history": ['{"_step": "0"}']}, "answer-shape", "Run.history"),
-        ({"user": "local"}, "answer-type", "Run.user"),
-        ({"user": {"username": "x", "apiKeys": {}}}, "answer-unknown-field", "User.apiKeys"),
+        ({"brandNew": 1}, "response-unknown-field", "Run.brandNew"),
+        ({"id": None}, "response-null", "Run.id"),
+        ({"tags": [None]}, "response-null", "Run.tags"),
+        ({"tags": "a"}, "response-type", "Run.tags"),
+        ({"state": 3}, "response-type", "Run.state"),
+        ({"historyLineCount": True}, "response-type", "Run.historyLineCount"),
+        ({"historyLineCount": "2"}, "response-type", "Run.historyLineCount"),
+        ({"createdAt": "yesterday"}, "response-type", "Run.createdAt"),
+        ({"config": "{"}, "response-type", "Run.config"),
+        ({"config": '{"lr": 0.1}'}, "response-shape", "Run.config"),
+        ({"config": '{"lr": {"value": 1, "unit": "x"}}'}, "response-shape", "Run.config"),
+        ({"historyKeys": {"keys": {"loss": {"counts": []}}}}, "response-shape", "Run.historyKeys"),
+        ({"historyKeys": []}, "response-shape", "Run.historyKeys"),
+        ({"history": ["[1]"]}, "response-shape", "Run.history"),
+        ({"history": ['{"_step": "0"}']}, "response-shape", "Run.history"),
+        ({"user": "local"}, "response-type", "Run.user"),
+        ({"user": {"username": "x", "apiKeys": {}}}, "response-unknown-field", "User.apiKeys"),
     ],
     ids=lambda each: str(each)[:40],
 )
@@ -149,11 +149,11 @@ def test_the_document_tells_whose_operation_it_is() -> None:
 def test_a_missing_field_is_a_finding() -> None:
     less = {key: value for key, value in RUN.items() if key not in {"label", "history"}}
     assert departures(less) == {
-        ("answer-missing-field", "Run.displayName"),
-        ("answer-missing-field", "Run.history"),
+        ("response-missing-field", "Run.displayName"),
+        ("response-missing-field", "Run.history"),
     }
-    assert departures(less, whole=False) == {("answer-missing-field", "Run.displayName")}
-    assert departures(RUN, whole=False) == {("answer-unknown-field", "Run.history")}
+    assert departures(less, whole=False) == {("response-missing-field", "Run.displayName")}
+    assert departures(RUN, whole=False) == {("response-unknown-field", "Run.history")}
 
 
 NONE: set[tuple[str, str]] = set()
@@ -169,11 +169,11 @@ query One { artifactCollection(id: "x") { __typename name state ... on ArtifactP
         ({"__typename": "ArtifactSequence", "name": "a", "state": "READY"}, NONE),
         (
             {"__typename": "ArtifactSequence", "name": "a", "state": "FROZEN"},
-            {("answer-enum-value", "ArtifactCollectionState.FROZEN")},
+            {("response-enum-value", "ArtifactCollectionState.FROZEN")},
         ),
         (
             {"__typename": "ArtifactShelf", "name": "a", "state": "READY"},
-            {("answer-unknown-type", "ArtifactCollection")},
+            {("response-unknown-type", "ArtifactCollection")},
         ),
     ],
 )

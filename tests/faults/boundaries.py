@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.contract.file_responses import BODY
 from tests.profiles import IS_FULL
 
-from runql.transport.bodies import BUFFER_SIZE, CHUNK
+from runql.transport.files.bodies import BUFFER_SIZE, CHUNK
 
 OLD = b"what was there before"
 EVERYWHERE = {

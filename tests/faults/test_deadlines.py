@@ -62,7 +62,7 @@ def test_a_call_ends_by_its_deadline(slowness: Slowness, face: Face) -> None:
 def test_a_download_ends_by_its_deadline_and_leaves_no_file(
     slowness: Slowness, face: Face, tmp_path: Path
 ) -> None:
-    from runql.transport.bodies import Sink
+    from runql.transport.files.bodies import Sink
     from runql.transport.flow import save
 
     with DrippingServer(slowness) as server:
@@ -74,7 +74,7 @@ def test_a_download_ends_by_its_deadline_and_leaves_no_file(
 
 
 def test_an_upload_to_a_server_that_does_not_read_ends_by_its_deadline(face: Face, tmp_path: Path) -> None:
-    from runql.transport.bodies import Source
+    from runql.transport.files.bodies import Source
     from runql.transport.flow import upload
 
     file = tmp_path / "file"

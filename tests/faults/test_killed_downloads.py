@@ -16,7 +16,7 @@ from tests.faults.transfer_program import Transfer
 from tests.patience import PATIENCE, until
 from tests.profiles import IS_FULL
 
-from runql.transport.bodies import BUFFER_SIZE
+from runql.transport.files.bodies import BUFFER_SIZE
 
 MORE = BUFFER_SIZE + 1
 """Bytes of which none stays in memory."""

@@ -98,7 +98,7 @@ def progress() -> None:
 
 def truststore() -> None:
     """The system's certificates are trusted where the extra is there; otherwise the hint names it."""
-    from runql.transport.tls import TRUST_VARIABLES, trust_advice
+    from runql.transport.connections.tls import TRUST_VARIABLES, trust_advice
 
     for variable in TRUST_VARIABLES:
         os.environ.pop(variable, None)

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 
 import runql
-from runql.transport.bodies import Sink
+from runql.transport.files.bodies import Sink
 from runql.transport.flow import Flow, fetch, save
 from runql_graphql.operations import get_run_state
 

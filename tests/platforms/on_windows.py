@@ -22,7 +22,7 @@ from runql.cli.main import main
 from runql.config import Settings, resolve_settings
 from runql.resources.files.names import target_path
 from runql.resources.runs.histories.spool import HistoriesSpool
-from runql.transport.part_file import DAY, PartFile
+from runql.transport.files.part_file import DAY, PartFile
 from runql_codegen.fragment_modules import read_generated
 from runql_server.http import listening
 from runql_server.running import RunningServer

@@ -13,9 +13,9 @@ from tests.contract.file_responses import digest
 from tests.profiles import examples
 
 from runql.errors import RunqlError
-from runql.transport.bodies import Sink
+from runql.transport.files.bodies import Sink
+from runql.transport.files.shared_progress import shared_progress
 from runql.transport.flow import Download, save
-from runql.transport.shared_progress import shared_progress
 from runql.transport.wire import Response
 
 OLD = b"old"

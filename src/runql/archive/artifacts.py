@@ -25,8 +25,8 @@ from runql.resources.artifacts.lookup import ResolvedArtifact, VersionQuery, lis
 from runql.resources.artifacts.manifest import ManifestEntry, hex_digest, parse_manifest
 from runql.resources.files.saved import SavedFiles
 from runql.resources.pages.listing import read_all
+from runql.transport.files.part_file import PartFile
 from runql.transport.flow import Flow, download, fetch, gather, offload
-from runql.transport.part_file import PartFile
 from runql.values import JSONValue
 from runql_graphql.fragments import RunLineageFields
 from runql_graphql.operations import get_artifact_lineage

@@ -9,7 +9,7 @@ from runql.arguments import checked_bool, checked_path
 from runql.config import Settings
 from runql.frames.extras import require
 from runql.paths import RunAddress
-from runql.transport.bodies import Progress
+from runql.transport.files.bodies import Progress
 from runql.transport.flow import Flow
 from runql.transport.sample_limits import SampleLimits
 

@@ -32,7 +32,7 @@ from runql.resources.pages.listing import Page, read_all
 from runql.resources.project import read_project
 from runql.resources.runs.query import RunQuery, list_full_page
 from runql.resources.sweeps.sweeps import list_sweep_page
-from runql.transport.bodies import Progress
+from runql.transport.files.bodies import Progress
 from runql.transport.flow import Flow, gather, offload
 from runql.transport.sample_limits import SampleLimits
 from runql.values import JSONValue

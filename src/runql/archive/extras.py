@@ -22,7 +22,7 @@ from runql.resources.files.record import fetch_file
 from runql.resources.history.span_reader import REFUSALS
 from runql.resources.pages.listing import require_connection
 from runql.resources.records.identity import require_run, require_runs
-from runql.transport.bodies import CHUNK, new_md5
+from runql.transport.files.bodies import CHUNK, new_md5
 from runql.transport.flow import Flow, fetch, gather, offload
 from runql.values import parse_rows
 from runql_graphql.fragments import FileFields, LogLineFields, RunExtras

@@ -14,7 +14,7 @@ from typing import Final, Self
 
 from runql.archive.errors import ArchiveError
 from runql.errors import LocalFileError
-from runql.transport.part_file import lock_in_place
+from runql.transport.files.part_file import lock_in_place
 from runql.values import JSONValue, as_json, dump_json
 
 BEGIN: Final = "begin"

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from runql.archive.errors import ArchiveError
 from runql.archive.layout import FileNote
 from runql.errors import LocalFileError
-from runql.transport.part_file import PartFile
+from runql.transport.files.part_file import PartFile
 from runql.values import JSONValue, dump_json, parse_json
 
 Row: TypeAlias = dict[str, JSONValue]

@@ -17,8 +17,8 @@ from runql.resources.records.entry_point import EntryPoint, known_entity
 from runql.resources.records.imports import AsyncProjectImports, ProjectImports
 from runql.resources.records.run_fields import UNEDITED, read_run
 from runql.resources.records.strict_reading import response_reader
-from runql.transport.bodies import Progress
 from runql.transport.deadlines.methods import counts_as_one_async_call, counts_as_one_call
+from runql.transport.files.bodies import Progress
 from runql.transport.flow import Flow, ReadOnce
 from runql.transport.http_library import httpx
 from runql.transport.observation.schema_drift import OnSchemaDrift

@@ -33,7 +33,7 @@ from runql.resources.sweeps.sweeps import AsyncSweeps, Sweeps
 from runql.resources.user import User
 from runql.times import as_time
 from runql.transport.aio import AsyncRetryingClient
-from runql.transport.bodies import Progress
+from runql.transport.files.bodies import Progress
 from runql.transport.flow import Flow, fetch
 from runql.transport.sync import RetryingClient
 from runql.values import Filters, Missing

@@ -20,13 +20,15 @@ from runql.config import Settings, checked_deadline, checked_key, checked_timeou
 from runql.errors import RunqlError
 from runql.limits import Limits, ResponseLimitError, checked_limits, limited
 from runql.partial_results import OnPartial, PartialReads, checked_partial
-from runql.transport.bodies import Sink, Source
 from runql.transport.connections.leftovers import watch_awaited
 from runql.transport.connections.pool import use_async_pools
+from runql.transport.connections.proxies import check_proxies
+from runql.transport.connections.tls import LazySSLContext
 from runql.transport.credentials.plain_http import check_plain_http
 from runql.transport.deadlines.call import Call
 from runql.transport.endpoint import NO_REQUEST, UNSENT, Endpoint
 from runql.transport.event_loops import EventLoop, current_event_loop
+from runql.transport.files.bodies import Sink, Source
 from runql.transport.flow import Alone, Effect, Flow, Gather, Join, Offload, Reply, Send, Sleep, name_of
 from runql.transport.http_library import httpx
 from runql.transport.lifetime import (
@@ -45,13 +47,11 @@ from runql.transport.observation.spans import observed_call, request_span
 from runql.transport.pacing.concurrency import Concurrency
 from runql.transport.pacing.limiter import Place, RateLimiter, Turn, checked_share
 from runql.transport.processes.terms import joined, terms_of
-from runql.transport.proxies import check_proxies
 from runql.transport.queries.connection import NodeT, PageReader, SupportsConnection
 from runql.transport.queries.operation import ModelT, SupportsOperation, execute_operation
 from runql.transport.retry import TOO_MANY_REQUESTS, Outcome, RetryPolicy, send_with_retries
 from runql.transport.sample_limits import SampleLimits
 from runql.transport.single_flight import Flight
-from runql.transport.tls import LazySSLContext
 from runql.transport.wire import Request, Response, Traffic
 
 T = TypeVar("T")
@@ -499,8 +499,9 @@ class AsyncRetryingClient:
         self, http: httpx.AsyncClient, request: Request, call: Call
     ) -> tuple[httpx.Response, bytes]:
         """Return httpx's response and its body, which is empty when a sink took it."""
-        content = request.content if request.source is None else _body_chunks(request.source)
-        sent = self._endpoint.http_request(request, content, call.bound(self.settings.timeout))
+        sent = self._endpoint.http_request(request, request.content, call.bound(self.settings.timeout))
+        if request.source is not None:
+            sent.stream = _SourceBody(request.source)
         # The client would add cookies, redirects and copies of the request, which take time and are of no use here.
         transport = http._transport_for_url(sent.url)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - see above
         async with aclosing(await transport.handle_async_request(sent)) as http_response:
@@ -562,9 +563,25 @@ async def _fill_sink(sink: Sink, chunks: AsyncIterator[bytes], body: SinkBody) -
     body.finish()
 
 
-async def _body_chunks(source: Source) -> AsyncIterator[bytes]:
-    sent, chunks = 0, source.chunks()
-    while chunk := await anyio.to_thread.run_sync(next, chunks, b""):
-        yield chunk
-        sent += len(chunk)
-        source.report(sent)
+class _SourceBody(httpx.AsyncByteStream):
+    """The bytes of a local file. A generator would be left suspended by a cancellation while its bytes are sent."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._chunks = source.chunks()
+        self._sent = 0
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._sent:
+            self._source.report(self._sent)
+        chunk = await anyio.to_thread.run_sync(next, self._chunks, b"")
+        if not chunk:
+            raise StopAsyncIteration
+        self._sent += len(chunk)
+        return chunk
+
+    async def aclose(self) -> None:
+        self._chunks.close()

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from runql.errors import RunqlError
+from runql.transport.connections.proxies import proxy_of
+from runql.transport.connections.tls import trust_advice
 from runql.transport.http_library import httpx
-from runql.transport.proxies import proxy_of
-from runql.transport.tls import trust_advice
 
 ONCE: Final = 1
 TWICE: Final = 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterable, Iterable
+from collections.abc import Iterable
 from copy import copy
 from functools import lru_cache
 from urllib.parse import unquote
@@ -189,7 +189,7 @@ class Endpoint:
     def http_request(
         self,
         request: Request,
-        content: bytes | Iterable[bytes] | AsyncIterable[bytes] | None,
+        content: bytes | Iterable[bytes] | None,
         timeout: float | None,
     ) -> httpx.Request:
         """Return what a transport of httpx sends: with the credentials, if the URL is below the base URL."""

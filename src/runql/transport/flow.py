@@ -41,7 +41,6 @@ from urllib.parse import urljoin, urlsplit
 
 from runql.errors import ConnectionFailedError, DeadlineExceededError, RunqlError
 from runql.limits import TooManyRedirectsError, current_limits
-from runql.transport.bodies import Sink, Source
 from runql.transport.byte_ranges import ByteRange, FilePart, read_part
 from runql.transport.codec import (
     PartPath,
@@ -51,6 +50,7 @@ from runql.transport.codec import (
     read_response_with_raw_lists,
     string_list_size,
 )
+from runql.transport.files.bodies import Sink, Source
 from runql.transport.pacing.concurrency import AT_FIRST
 from runql.transport.single_flight import Flight, SingleFlight
 from runql.transport.wire import Response

@@ -19,14 +19,16 @@ from runql.config import Settings, checked_deadline, checked_key, checked_timeou
 from runql.errors import RunqlError
 from runql.limits import Limits, ResponseLimitError, checked_limits, limited
 from runql.partial_results import OnPartial, PartialReads, checked_partial
-from runql.transport.bodies import Sink, Source
 from runql.transport.connections.leftovers import watch
 from runql.transport.connections.pool import use_pools
+from runql.transport.connections.proxies import check_proxies
+from runql.transport.connections.tls import LazySSLContext
 from runql.transport.credentials.plain_http import check_plain_http
 from runql.transport.deadlines.call import Call
 from runql.transport.deadlines.sockets import bounding_sockets
 from runql.transport.deadlines.waits import wait_for, wait_for_all
 from runql.transport.endpoint import NO_REQUEST, UNSENT, Endpoint
+from runql.transport.files.bodies import Sink, Source
 from runql.transport.flow import Effect, Flow, Gather, Join, Offload, Reply, Send, Sleep, name_of
 from runql.transport.http_library import httpx
 from runql.transport.lifetime import (
@@ -44,13 +46,11 @@ from runql.transport.observation.spans import observed_call, request_span
 from runql.transport.pacing.concurrency import SATURATED, SCOUTING, SCOUTS, Concurrency
 from runql.transport.pacing.limiter import Place, RateLimiter, Turn, checked_share
 from runql.transport.processes.terms import joined, terms_of
-from runql.transport.proxies import check_proxies
 from runql.transport.queries.connection import NodeT, PageReader, SupportsConnection
 from runql.transport.queries.operation import ModelT, SupportsOperation, execute_operation
 from runql.transport.retry import TOO_MANY_REQUESTS, Outcome, RetryPolicy, send_with_retries
 from runql.transport.sample_limits import SampleLimits
 from runql.transport.single_flight import Flight
-from runql.transport.tls import LazySSLContext
 from runql.transport.wire import Request, Response, Traffic
 
 T = TypeVar("T")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from runql.errors import TransportError
-from runql.transport.bodies import Sink, Source
+from runql.transport.files.bodies import Sink, Source
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,14 @@
-"""`python -m tests.drift.servers`: probe servers of others with changes of every kind; write REPORT.md, fail on a wrong verdict."""
+"""`python -m tests.drift.servers`: check servers of others with changes of every kind; write REPORT.md, fail on a wrong verdict."""
 
 from __future__ import annotations
 
 import json
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeAlias
 
 from tests.drift.independent_usage import all_operations
 from tests.drift.schema_changes import SchemaChange, all_changes
@@ -24,17 +25,18 @@ from runql.drift import known_schema
 REPORT = Path(__file__).with_name("REPORT.md")
 WORDS = {"ok": "fine", "breaking": "**breaks**", "unchecked": "?"}
 AT_ONCE = 2
-"""Servers that are probed at the same time."""
+"""Servers that are checked at the same time."""
+
+Rows: TypeAlias = Mapping[str, Sequence[Cell]]
+"""The cells of each server, in the order of the changes."""
 
 
 def main() -> None:
-    """Probe every server, write the report, and exit with 1 if a verdict is wrong or anything ran."""
+    """Probe and introspect every server, write the report, and exit with 1 if a verdict is wrong or anything ran."""
     changes = usual_part(all_changes(), lambda each: (each.kind, each.breaks))
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        waiting = {kind: pool.submit(probed, kind, changes) for kind in SERVERS}
-        found: dict[str, list[Cell]] = {kind: each.result() for kind, each in waiting.items()}
-    REPORT.write_text(written(changes, found), "utf-8")
-    everything = [each for row in found.values() for each in row]
+    probed, introspected = (checked_servers(changes, introspection=each) for each in (False, True))
+    REPORT.write_text(written(changes, probed, introspected), "utf-8")
+    everything = [each for rows in (probed, introspected) for row in rows.values() for each in row]
     wrong = [each for each in everything if each.is_missed or each.is_false or each.resolved]
     for each in wrong:
         print(f"{each.server}: {each.change.name}: {each.verdict}, resolved {list(each.resolved)}")
@@ -42,54 +44,70 @@ def main() -> None:
     sys.exit(1 if wrong else 0)
 
 
-def probed(kind: str, changes: Sequence[SchemaChange]) -> list[Cell]:
-    """Probe one server with every change."""
+def checked_servers(changes: Sequence[SchemaChange], *, introspection: bool) -> Rows:
+    """Check every server with every change."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        waiting = {kind: pool.submit(checked, kind, changes, introspection=introspection) for kind in SERVERS}
+        return {kind: each.result() for kind, each in waiting.items()}
+
+
+def checked(kind: str, changes: Sequence[SchemaChange], *, introspection: bool) -> list[Cell]:
+    """Check one server with every change."""
     known, operations = known_schema(), all_operations()
     with ForeignServer(kind) as server:
         settings = resolve_settings(base_url=server.url, api_key=KEY, timeout=PATIENCE, environ={})
         with RetryingClient(settings, retry=RetryPolicy(max_attempts=1)) as client:
-            return list(cells(server, changes, known=known, operations=operations, client=client))
+            found = cells(
+                server,
+                changes,
+                known=known,
+                operations=operations,
+                client=client,
+                introspection=introspection,
+            )
+            return list(found)
 
 
-def written(changes: Sequence[SchemaChange], found: Mapping[str, Sequence[Cell]]) -> str:
+def written(changes: Sequence[SchemaChange], probed: Rows, introspected: Rows) -> str:
     """Return the report."""
     lines = [
         "# Servers of others",
         "",
-        "Written by `make servers`. Each server hides its schema, serves the SDL after one change, and is probed.",
+        "Written by `make servers`. Each server hides its schema, serves the SDL after one change, and is probed: the first table.",
+        "Then it serves the same without hiding it, and is introspected: the last table.",
         "A change **breaks** an operation, or is fine; `?` is *could not check*, with a reason below. Behind the verdict: requests.",
         f"Of {' and '.join(ARMORED)} the operations are checked that their limits allow; others they refuse in production, too.",
         "",
         *versions(),
         "",
-        f"| change | effect | {' | '.join(found)} |",
-        f"|---|---|{'---|' * len(found)}",
+        f"| change | effect | {' | '.join(probed)} |",
+        f"|---|---|{'---|' * len(probed)}",
     ]
     for number, change in enumerate(changes):
         effect = WORDS["breaking" if change.breaks else "ok"]
-        verdicts = " | ".join(words(row[number]) for row in found.values())
+        verdicts = " | ".join(words(row[number]) for row in probed.values())
         lines.append(f"| {change.name} | {effect} | {verdicts} |")
-    lines += [
-        "",
-        "| server | right | missed | false | could not check | fields resolved |",
-        "|---|---|---|---|---|---|",
-    ]
-    for kind, row in found.items():
-        missed, false = sum(each.is_missed for each in row), sum(each.is_false for each in row)
-        open_ones = sum(each.verdict == "unchecked" for each in row)
-        right = len(row) - missed - false - open_ones
-        lines.append(
-            f"| {kind} | {right} | {missed} | {false} | {open_ones} | {sum(len(each.resolved) for each in row)} |"
-        )
-    lines += ["", "## Why it could not check", ""]
-    if all(cell.verdict != "unchecked" for row in found.values() for cell in row):
-        lines.append("Every check has a verdict.")
-    for kind, row in found.items():
+    lines += ["", *counts(probed), "", "## Why it could not check", ""]
+    if all(cell.verdict != "unchecked" for row in probed.values() for cell in row):
+        lines.append("Every probe has a verdict.")
+    for kind, row in probed.items():
         reasons = Counter(
             each.reason for cell in row if cell.verdict == "unchecked" for each in cell.report.undecided
         )
         lines += [f"- {kind}: {reason} ({number} times)" for reason, number in reasons.most_common(3)]
+    lines += ["", "## By introspection", "", *counts(introspected)]
     return "\n".join(lines) + "\n"
+
+
+def counts(rows: Rows) -> Iterator[str]:
+    """Yield a table with the number of verdicts of each kind."""
+    yield "| server | right | missed | false | could not check | fields resolved |"
+    yield "|---|---|---|---|---|---|"
+    for kind, row in rows.items():
+        missed, false = sum(each.is_missed for each in row), sum(each.is_false for each in row)
+        open_ones = sum(each.verdict == "unchecked" for each in row)
+        right, resolved = len(row) - missed - false - open_ones, sum(len(each.resolved) for each in row)
+        yield f"| {kind} | {right} | {missed} | {false} | {open_ones} | {resolved} |"
 
 
 def words(cell: Cell) -> str:

@@ -1,4 +1,4 @@
-"""The matrix: changes of the schema, each served by servers of others and probed."""
+"""The matrix: changes of the schema, each served by servers of others and checked."""
 
 from __future__ import annotations
 

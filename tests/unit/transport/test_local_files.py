@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from runql.errors import LocalFileError
-from runql.transport.local_files import copy_file, digest_of, write_atomically
+from runql.transport.files.local_files import copy_file, digest_of, write_atomically
 
 
 def left_in(folder: Path) -> dict[str, bytes]:

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from runql.transport.part_file import DAY, PartFile
+from runql.transport.files.part_file import DAY, PartFile
 
 LEAVE = """
 import os, sys
 from pathlib import Path
-from runql.transport.part_file import PartFile
+from runql.transport.files.part_file import PartFile
 if sys.argv[2] == "no locks":
     import fcntl
     def refuse(file, operation):

@@ -21,10 +21,10 @@ import uvicorn
 from runql import ConfigurationError, ConnectionFailedError, RetryPolicy, User
 from runql.config import resolve_settings
 from runql.resources.user import read_viewer
-from runql.transport import tls
 from runql.transport.aio import AsyncRetryingClient
+from runql.transport.connections import tls
+from runql.transport.connections.tls import TRUST_VARIABLES
 from runql.transport.sync import RetryingClient
-from runql.transport.tls import TRUST_VARIABLES
 from runql_server.app import create_app
 from runql_server.http import listening
 

@@ -15,7 +15,7 @@ from tests.unit.transport.test_proxies import answering
 
 from runql import Api, AsyncApi, ConfigurationError, ConnectionFailedError, RetryPolicy, RunqlError, Settings
 from runql.transport.aio import AsyncRetryingClient
-from runql.transport.bodies import Sink, Source
+from runql.transport.files.bodies import Sink, Source
 from runql.transport.flow import Flow, Upload, download, fetch, gather, sleep, upload
 from runql.transport.sync import RetryingClient
 from runql.transport.wire import Traffic

@@ -23,7 +23,7 @@ from runql.resources.artifacts.manifest import ManifestEntry, parse_manifest
 from runql.resources.artifacts.mutations import assign_aliases, use_version
 from runql.resources.files.record import parse_header
 from runql.resources.pages.listing import read_all
-from runql.transport.bodies import Source
+from runql.transport.files.bodies import Source
 from runql.transport.flow import Flow, fetch, gather, offload, upload
 from runql.values import JSONValue, as_json
 from runql_graphql.enums import ArtifactDigestAlgorithm, ArtifactManifestType, ArtifactState

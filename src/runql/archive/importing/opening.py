@@ -14,7 +14,7 @@ from runql.arguments import shown
 from runql.errors import PathError
 from runql.paths import LONGEST_NAME, ProjectAddress, RunAddress, parse_project_path
 from runql.resources.api import Api
-from runql.transport.bodies import Progress
+from runql.transport.files.bodies import Progress
 
 if TYPE_CHECKING:
     from runql.archive.importing.report import ImportReport

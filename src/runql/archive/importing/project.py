@@ -28,7 +28,7 @@ from runql.resources.pages.listing import read_all
 from runql.resources.project import read_project
 from runql.resources.runs.query import RunQuery, list_light_page
 from runql.resources.sweeps.sweeps import list_sweep_page
-from runql.transport.bodies import Progress
+from runql.transport.files.bodies import Progress
 from runql.transport.flow import Flow, fetch, gather, offload
 from runql.values import JSONValue
 from runql_graphql.fragments import SweepFields

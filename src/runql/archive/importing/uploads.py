@@ -13,7 +13,7 @@ from runql.errors import AnswerError, UploadRefusedError
 from runql.paths import RunAddress
 from runql.resources.capabilities import read_features
 from runql.resources.files.record import CONFIRM_UPLOADS, parse_header
-from runql.transport.bodies import Source
+from runql.transport.files.bodies import Source
 from runql.transport.flow import EXPIRED_URL_STATUSES, Flow, ReadOnce, fetch, gather, post, upload
 from runql.values import JSONValue, dump_json
 from runql_graphql.operations import create_run_files, mark_run_files_uploaded

@@ -11,7 +11,7 @@ from typing import BinaryIO
 from runql.arguments import checked_path
 from runql.cli.console.failures import AskedWronglyError
 from runql.errors import LocalFileError, RunqlError
-from runql.transport.part_file import PartFile
+from runql.transport.files.part_file import PartFile
 
 
 def check_output(output: Path, *, force: bool) -> None:

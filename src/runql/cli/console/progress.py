@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from runql.bars import Unit, reported
-from runql.transport.bodies import Progress
+from runql.transport.files.bodies import Progress
 
 if TYPE_CHECKING:  # curves are drawn without typer, too
     from runql.cli.console.rows import Format

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from runql.cli.console.plain import plain
 from runql.cli.console.progress import counted
-from runql.transport.bodies import Progress
+from runql.transport.files.bodies import Progress
 
 if TYPE_CHECKING:
     from runql.resources.runs.run import Run

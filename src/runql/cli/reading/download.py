@@ -19,7 +19,7 @@ from runql.errors import NotFoundError
 
 if TYPE_CHECKING:
     from runql.resources.api import Api
-    from runql.transport.bodies import Progress
+    from runql.transport.files.bodies import Progress
 
 HELP_END: Final = help_end(
     "runql download team/digits/1a2b3c -d ./run",

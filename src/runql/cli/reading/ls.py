@@ -29,7 +29,7 @@ from runql.cli.reading.orders import server_order
 from runql.cli.reading.places import Place, parse_place
 from runql.filters import Filter
 from runql.paths import ProjectAddress, parse_project_path
-from runql.transport.bodies import Progress
+from runql.transport.files.bodies import Progress
 from runql.values import JSONValue
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ def advice(finding: Finding) -> str:
     """Return what the reader can do about a finding."""
     if finding.rule.startswith("approval-"):
         return "edit the approvals"
-    if finding.rule.startswith("answer-"):
+    if finding.rule.startswith("response-"):
         return "correct schema/ or the recording, whichever is wrong, and note the source"
     steps: list[str] = []
     if finding.suggestions:

@@ -20,7 +20,7 @@ from runql.limits import JSONTooDeepError
 from runql.transport.observation.schema_drift import OnSchemaDrift, SchemaDrift, SchemaDriftWarning
 from runql.values import parse_json
 
-NOT_DECLARED: Final = "answer-undeclared-field"
+NOT_DECLARED: Final = "response-undeclared-field"
 """An operation of the caller's may be written against another schema: of a field that ours lacks, nothing is known."""
 
 

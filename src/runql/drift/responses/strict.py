@@ -162,7 +162,7 @@ class _Reader:
         described = self.schema.type_map.get(runtime)
         if typename is not None and not isinstance(described, GraphQLObjectType):
             self.note(
-                "answer-unknown-type",
+                "response-unknown-type",
                 declared,
                 f"the server returned {self.as_name(runtime, 'a value')} for {declared}, a type that is not in the SDL",
             )
@@ -171,7 +171,7 @@ class _Reader:
         for key in data.keys() - selected.keys():
             shown = f"{runtime}.{self.as_name(key, 'key')}"
             self.note(
-                "answer-unknown-field",
+                "response-unknown-field",
                 shown,
                 f"the server returned {shown}, which the operation does not select",
                 "dangerous",
@@ -183,7 +183,9 @@ class _Reader:
             elif is_object:
                 coordinate = f"{runtime}.{nodes[0].name.value}"
                 self.note(
-                    "answer-missing-field", coordinate, f"the server did not return the selected {coordinate}"
+                    "response-missing-field",
+                    coordinate,
+                    f"the server did not return the selected {coordinate}",
                 )
 
     def read_field(self, owner: str, nodes: Sequence[FieldNode], value: JSONValue) -> None:
@@ -195,7 +197,7 @@ class _Reader:
             not isinstance(described, GraphQLObjectType | GraphQLInterfaceType)
             or name not in described.fields
         ):
-            self.note("answer-undeclared-field", f"{owner}.{name}", f"{owner}.{name} is not in the SDL")
+            self.note("response-undeclared-field", f"{owner}.{name}", f"{owner}.{name} is not in the SDL")
             return
         inner = [node.selection_set for node in nodes if node.selection_set is not None]
         self.read_value(f"{owner}.{name}", type_of(described.fields[name]), inner, value)
@@ -206,13 +208,13 @@ class _Reader:
         if value is None:
             if declared.endswith("!"):
                 message = f"the server returned null for {coordinate}; the SDL declares {declared}"
-                self.note("answer-null", coordinate, message)
+                self.note("response-null", coordinate, message)
             return
         declared = declared.removesuffix("!")
         if declared.startswith("["):
             if not isinstance(value, list):
                 self.note(
-                    "answer-type",
+                    "response-type",
                     coordinate,
                     f"the server returned {self.describe(value)} for {coordinate}; the SDL declares {declared}",
                 )
@@ -234,19 +236,19 @@ class _Reader:
             if isinstance(value, str) and value not in described.values:
                 shown = self.as_name(value, "VALUE")
                 message = f"the server returned {shown} for {coordinate}; the SDL has no such value in {name}"
-                self.note("answer-enum-value", f"{name}.{shown}", message)
+                self.note("response-enum-value", f"{name}.{shown}", message)
             if isinstance(value, str):
                 return
         elif isinstance(described, GraphQLScalarType) and _is_scalar_value(name, value):
             wrong = shape_error(coordinate, value)
             if wrong:
                 content = f": {wrong}" if self.shows_values else ""
-                self.note("answer-shape", coordinate, f"unexpected content in {coordinate}{content}")
+                self.note("response-shape", coordinate, f"unexpected content in {coordinate}{content}")
             return
         message = f"the server returned {self.describe(value)} for {coordinate}; the SDL declares {name}"
         # JSON has one kind of number: decoders read 1.0 as the integer that it is.
         is_whole = name in WHOLE and isinstance(value, float) and value.is_integer()
-        self.note("answer-type", coordinate, message, "dangerous" if is_whole else "breaking")
+        self.note("response-type", coordinate, message, "dangerous" if is_whole else "breaking")
 
     def selected_fields(
         self, runtime: str, selections: Sequence[SelectionSetNode]

@@ -18,7 +18,7 @@ from runql.resources.artifacts.lookup import ResolvedArtifact, list_users, read_
 from runql.resources.artifacts.manifest import Manifest, ManifestEntry
 from runql.resources.files.names import OnUnsafe
 from runql.transport.aio import AsyncRetryingClient
-from runql.transport.bodies import Progress
+from runql.transport.files.bodies import Progress
 from runql.transport.flow import MOST_TRANSFERS
 from runql.transport.sync import RetryingClient
 

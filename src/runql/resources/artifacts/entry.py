@@ -13,7 +13,7 @@ from runql.resources.files.record import format_size
 from runql.resources.records.snake_case import SnakeCaseAttributes
 from runql.resources.records.tables import Contents, Shown, described
 from runql.transport.aio import AsyncRetryingClient
-from runql.transport.bodies import Progress
+from runql.transport.files.bodies import Progress
 from runql.transport.flow import Flow
 from runql.transport.sync import RetryingClient
 from runql.values import JSONValue

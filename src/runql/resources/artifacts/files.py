@@ -27,7 +27,7 @@ from runql.resources.records.snake_case import SnakeCaseAttributes
 from runql.resources.records.tables import Contents, Shown, described
 from runql.times import as_time
 from runql.transport.aio import AsyncRetryingClient
-from runql.transport.bodies import Progress, Sink
+from runql.transport.files.bodies import Progress, Sink
 from runql.transport.flow import Flow, fetch, save
 from runql.transport.sync import RetryingClient
 from runql_graphql.fragments import ArtifactFileFields

@@ -25,9 +25,9 @@ from runql.resources.records.snake_case import SnakeCaseAttributes
 from runql.resources.records.tables import Shown, described
 from runql.resources.records.travelling import Travelling
 from runql.times import as_time
-from runql.transport.bodies import Progress
+from runql.transport.files.bodies import Progress
+from runql.transport.files.local_files import make_folder
 from runql.transport.flow import MOST_TRANSFERS, Flow, ReadOnce, offload
-from runql.transport.local_files import make_folder
 from runql_graphql.enums import ArtifactState
 from runql_graphql.fragments import ArtifactCollectionFields
 

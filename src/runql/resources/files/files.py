@@ -22,7 +22,7 @@ from runql.resources.files.record import (
 from runql.resources.pages.listing import AsyncLazySequence, LazySequence
 from runql.resources.records.tables import described
 from runql.transport.aio import AsyncRetryingClient
-from runql.transport.bodies import Progress
+from runql.transport.files.bodies import Progress
 from runql.transport.flow import MOST_TRANSFERS
 from runql.transport.sync import RetryingClient
 from runql_graphql.fragments import FileFields

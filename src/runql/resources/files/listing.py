@@ -15,9 +15,9 @@ from runql.resources.files.record import FileRecord, fetch_file, should_fetch
 from runql.resources.files.saved import SavedFiles
 from runql.resources.pages.listing import Page, UncountedListing, read_edges, require_connection
 from runql.resources.records.identity import require_run
-from runql.transport.bodies import Progress
+from runql.transport.files.bodies import Progress
+from runql.transport.files.shared_progress import shared_progress
 from runql.transport.flow import Flow, fetch, gather
-from runql.transport.shared_progress import shared_progress
 from runql_graphql.fragments import FileFields
 from runql_graphql.operations import list_matching_run_files, list_run_files
 

@@ -28,9 +28,9 @@ from runql.resources.records.snake_case import SnakeCaseAttributes
 from runql.resources.records.tables import Contents, Shown, described
 from runql.resources.records.travelling import Travelling
 from runql.times import as_time
-from runql.transport.bodies import Progress, Sink, Source
+from runql.transport.files.bodies import Progress, Sink, Source
+from runql.transport.files.shared_progress import shared_progress
 from runql.transport.flow import EXPIRED_URL_STATUSES, Flow, fetch, save, upload
-from runql.transport.shared_progress import shared_progress
 from runql_graphql.fragments import FileFields
 from runql_graphql.operations import (
     create_run_files,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from runql.transport.bodies import Progress
+from runql.transport.files.bodies import Progress
 
 
 class RowReport:

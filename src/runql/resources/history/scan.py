@@ -30,7 +30,7 @@ from runql.resources.history.sampled import Row
 from runql.resources.pages.next_item import AsyncNextItem, NextItem
 from runql.resources.records.tables import Contents, Shown, described
 from runql.resources.records.travelling import Travelling
-from runql.transport.bodies import Progress
+from runql.transport.files.bodies import Progress
 from runql.transport.flow import Flow
 from runql.transport.sample_limits import SampleLimits
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from runql.errors import RunqlError
 from runql.postponed import postponed
-from runql.transport.bodies import Progress
+from runql.transport.files.bodies import Progress
 from runql.transport.flow import Flow, Send
 
 if TYPE_CHECKING:

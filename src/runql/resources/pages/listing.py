@@ -19,7 +19,7 @@ from runql.resources.pages.iteration import async_items_of, items_of
 from runql.resources.records.snake_case import SnakeCaseAttributes
 from runql.resources.records.table_formats import RecordTable
 from runql.resources.records.tables import MOST_ROWS, Shown, list_table
-from runql.transport.bodies import Progress
+from runql.transport.files.bodies import Progress
 from runql.transport.flow import Flow, share_read
 from runql.transport.lifetime import ForkSafeLock
 from runql.transport.single_flight import SingleFlight

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from runql.bars import reported
 from runql.paths import parse_project_path
 from runql.postponed import postponed
-from runql.transport.bodies import Progress
 from runql.transport.deadlines.methods import counts_as_one_async_call, counts_as_one_call
+from runql.transport.files.bodies import Progress
 from runql.transport.sync import RetryingClient
 
 if TYPE_CHECKING:

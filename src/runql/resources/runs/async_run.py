@@ -19,7 +19,7 @@ from runql.resources.runs.editing import EditableRun
 from runql.resources.runs.mutations import FirstState, RequestedState, checked_id, create
 from runql.resources.runs.record import ListedPage, RunRecord, fields_of, read_last_step, read_metadata
 from runql.resources.runs.summary import AsyncSummary
-from runql.transport.bodies import Progress
+from runql.transport.files.bodies import Progress
 from runql.transport.flow import DEFAULT_CONCURRENCY, MOST_TRANSFERS
 from runql.values import JSONInput, JSONValue, as_json
 from runql_graphql.fragments import FullRunFields, RunFields

@@ -16,9 +16,9 @@ from runql.resources.files.names import target_paths
 from runql.resources.files.saved import SavedFiles
 from runql.resources.history.exports.listing import ExportListing, list_exports
 from runql.resources.records.snake_case import SnakeCaseAttributes
-from runql.transport.bodies import Progress, Sink
+from runql.transport.files.bodies import Progress, Sink
+from runql.transport.files.shared_progress import shared_progress
 from runql.transport.flow import EXPIRED_URL_STATUSES, Flow, gather, save
-from runql.transport.shared_progress import shared_progress
 
 _PARQUET: Final = b"PAR1"
 """Begins and ends each parquet file."""

@@ -25,7 +25,7 @@ from runql.resources.runs.query import (
 from runql.resources.runs.record import ListedPage, RunRecord
 from runql.resources.runs.run import Run
 from runql.resources.sweeps.page_sweeps import PageSweeps, SweepCache
-from runql.transport.bodies import Progress
+from runql.transport.files.bodies import Progress
 from runql.transport.flow import DEFAULT_CONCURRENCY, Flow
 from runql.transport.sync import RetryingClient
 from runql.values import Filters, Missing

@@ -1,1 +1,1 @@
-"""What connections may be used again."""
+"""Connections: by which proxy and certificates they are made, and which may be used again."""

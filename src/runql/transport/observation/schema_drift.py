@@ -16,7 +16,7 @@ class SchemaDrift:
     Attributes:
         operation: name of the GraphQL operation.
         coordinate: the part of the schema, such as ``Run.state``.
-        rule: kind of departure, such as ``answer-null``.
+        rule: kind of departure, such as ``response-null``.
         level: ``breaking``, or ``dangerous`` where decoders read the response all the same.
         message: what the server sent instead, one sentence.
     """

@@ -26,10 +26,10 @@ from runql.resources.files.names import (
     target_path,
 )
 from runql.resources.files.saved import SavedFiles
-from runql.transport.bodies import Progress
+from runql.transport.files.bodies import Progress
+from runql.transport.files.local_files import copy_file
+from runql.transport.files.shared_progress import shared_progress
 from runql.transport.flow import Flow, gather, offload
-from runql.transport.local_files import copy_file
-from runql.transport.shared_progress import shared_progress
 
 
 @dataclass(frozen=True, slots=True)

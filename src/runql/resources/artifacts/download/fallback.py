@@ -9,7 +9,7 @@ from runql.errors import AnswerError, ManifestError
 from runql.resources.artifacts.download.resolve import EntryDownload
 from runql.resources.artifacts.lookup import read_artifact, source_of
 from runql.resources.artifacts.manifest import api_path
-from runql.transport.bodies import Progress
+from runql.transport.files.bodies import Progress
 from runql.transport.flow import Flow, save
 
 RATE_LIMITED: Final = 429

@@ -13,7 +13,7 @@ from runql.resources.capabilities import read_features
 from runql.resources.files.names import skip_unstorable
 from runql.resources.files.saved import SavedFiles
 from runql.resources.pages.listing import Page, read_all, read_edges
-from runql.transport.bodies import Progress
+from runql.transport.files.bodies import Progress
 from runql.transport.flow import Flow, fetch, gather, save
 from runql_graphql.fragments import ArtifactFileFields
 from runql_graphql.operations import list_artifact_files

@@ -24,9 +24,9 @@ from runql.errors import (
     TransportError,
 )
 from runql.resources.artifacts.manifest import ManifestEntry
-from runql.transport.bodies import CHUNK, Progress, Sink
+from runql.transport.files.bodies import CHUNK, Progress, Sink
+from runql.transport.files.local_files import copy_file, digest_of, write_atomically
 from runql.transport.flow import Flow, offload, save
-from runql.transport.local_files import copy_file, digest_of, write_atomically
 
 ARTIFACT: Final = "wandb-artifact"
 _SCHEME: Final = re.compile("[A-Za-z][A-Za-z0-9+.-]*")

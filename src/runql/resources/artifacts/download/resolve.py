@@ -13,7 +13,7 @@ from runql.paths import ArtifactAddress
 from runql.resources.artifacts.download.references import ARTIFACT, path_spellings, scheme_of
 from runql.resources.artifacts.download.verify import hash_of
 from runql.resources.artifacts.manifest import Manifest, ManifestEntry, read_manifest
-from runql.transport.bodies import Progress, Sink
+from runql.transport.files.bodies import Progress, Sink
 from runql.transport.flow import Flow, gather
 
 MAX_DEPTH: Final = 5

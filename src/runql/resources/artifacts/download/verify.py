@@ -11,9 +11,9 @@ from typing import Final
 from runql.errors import ArtifactDamagedError, LocalFileError, ManifestError, MissingExtraError
 from runql.resources.artifacts.manifest import Manifest, ManifestEntry
 from runql.resources.files.names import OnUnsafe, place_files
-from runql.transport.bodies import Hash, new_md5
+from runql.transport.files.bodies import Hash, new_md5
+from runql.transport.files.local_files import digest_of
 from runql.transport.flow import Flow, gather, offload
-from runql.transport.local_files import digest_of
 
 XXH128: Final = "XXH128"
 

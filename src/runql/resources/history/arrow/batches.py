@@ -11,7 +11,7 @@ from runql.frames.stored_batch import StoredBatch, columns_of
 from runql.frames.streams.batch_maker import BatchMaker
 from runql.frames.streams.plan import StreamPlan
 from runql.frames.streams.row_spool import RowSpool
-from runql.transport.bodies import Progress
+from runql.transport.files.bodies import Progress
 from runql.transport.flow import Flow, offload
 
 if TYPE_CHECKING:

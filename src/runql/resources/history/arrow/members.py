@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from runql.resources.history.arrow.batches import ArrowBatches, Portions
     from runql.resources.history.arrow.streams import SharedStreams, StreamProgress
     from runql.transport.aio import AsyncRetryingClient
-    from runql.transport.bodies import Progress
+    from runql.transport.files.bodies import Progress
     from runql.transport.sync import RetryingClient
 else:
     globals().update(postponed("AsyncRetryingClient Infer RetryingClient Schema pa"))

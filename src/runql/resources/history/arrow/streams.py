@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from runql.resources.history.arrow.batches import ArrowCursor, BatchSource
-from runql.transport.bodies import Progress
+from runql.transport.files.bodies import Progress
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -13,7 +13,7 @@ from runql.resources.history.arrow.batches import ArrowCursor
 from runql.resources.history.arrow.streams import SILENT, SharedStreams
 from runql.resources.runs.editing import EditableRun
 from runql.resources.runs.frames.run_columns import FIELDS, PARTS, RunColumns
-from runql.transport.bodies import Progress
+from runql.transport.files.bodies import Progress
 from runql.transport.flow import Flow
 from runql.transport.sync import RetryingClient
 

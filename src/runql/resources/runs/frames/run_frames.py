@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from runql.bars import reported
 from runql.postponed import postponed
 from runql.resources.runs.editing import EditableRun
-from runql.transport.bodies import Progress
+from runql.transport.files.bodies import Progress
 from runql.transport.flow import Flow
 from runql.transport.sync import RetryingClient
 

@@ -28,7 +28,7 @@ from runql.resources.runs.histories.page import (
 from runql.resources.runs.histories.page_budget import MOST_RUNS
 from runql.resources.runs.histories.spool import HistoriesSpool
 from runql.resources.runs.query import list_light_page
-from runql.transport.bodies import Progress
+from runql.transport.files.bodies import Progress
 from runql.transport.flow import Flow, offload
 from runql.transport.sample_limits import SampleLimits
 

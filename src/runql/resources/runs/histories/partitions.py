@@ -16,7 +16,7 @@ from runql.arguments import shown
 from runql.frames.asked_types import FrameSchema
 from runql.frames.columns import fixed_type
 from runql.frames.dtypes import ScalarType
-from runql.transport.part_file import hidden_sibling
+from runql.transport.files.part_file import hidden_sibling
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -23,7 +23,7 @@ from runql.resources.runs.histories.cursor import HistoriesCursor
 from runql.resources.runs.histories.formats import SCAN_LEADING, OutputFormat
 from runql.resources.runs.histories.page import HistoriesPart, HistoriesPlan, may_leave_out, unread_error
 from runql.resources.runs.histories.split import split_scan
-from runql.transport.bodies import Progress
+from runql.transport.files.bodies import Progress
 from runql.transport.flow import Flow
 from runql.transport.sample_limits import SampleLimits
 

@@ -26,7 +26,7 @@ from runql.resources.runs.histories.partitions import (
     replace_folder,
     restore_folder,
 )
-from runql.transport.part_file import PartFile, hidden_sibling, lock_in_place
+from runql.transport.files.part_file import PartFile, hidden_sibling, lock_in_place
 from runql.values import JSONValue
 
 if TYPE_CHECKING:

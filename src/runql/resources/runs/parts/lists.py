@@ -12,7 +12,7 @@ from runql.resources.pages.listing import Listing
 from runql.resources.records.travelling import Travelling
 from runql.resources.runs.query import RunQuery
 from runql.resources.runs.record import ListedPage
-from runql.transport.bodies import Progress
+from runql.transport.files.bodies import Progress
 from runql.transport.flow import DEFAULT_CONCURRENCY, Flow, gather
 from runql_graphql.fragments import FullRunFields, RunFields
 

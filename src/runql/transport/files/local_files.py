@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from runql.errors import LocalFileError
-from runql.transport.bodies import CHUNK, Hash, new_md5
-from runql.transport.part_file import PartFile
+from runql.transport.files.bodies import CHUNK, Hash, new_md5
+from runql.transport.files.part_file import PartFile
 
 
 def digest_of(path: Path, new_hash: Callable[[], Hash] = new_md5) -> str:

@@ -6,13 +6,13 @@ import base64
 import contextlib
 import hashlib
 import os
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import NoReturn, Protocol, TypeAlias
 
 from runql.errors import DigestMismatchError, LocalFileError
 from runql.escaping import MOST_IN_DETAIL, one_line
-from runql.transport.part_file import PartFile
+from runql.transport.files.part_file import PartFile
 from runql.transport.response_headers import content_range, is_encoded
 
 CHUNK = 1 << 18
@@ -258,7 +258,7 @@ class Source:
         except OSError as error:
             raise LocalFileError(f"cannot read {path}", error) from error
 
-    def chunks(self) -> Iterator[bytes]:
+    def chunks(self) -> Generator[bytes]:
         """Yield the file's first ``size`` bytes.
 
         Raises:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 from functools import partial
 
-from runql.transport.bodies import Progress
+from runql.transport.files.bodies import Progress
 
 
 def shared_progress(progress: Progress | None, sizes: Sequence[int]) -> Sequence[Progress | None]:

@@ -1,0 +1,1 @@
+"""Files on disk that requests send and responses fill."""

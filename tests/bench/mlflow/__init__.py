@@ -1,0 +1,1 @@
+"""Comparison with mlflow's client against its own server."""
