@@ -143,7 +143,7 @@ demo: .venv/.ready  ## real runs from the embedded server, listed, read and draw
 
 $(USER)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(USER)
-	$(USER)/bin/python $(PIP) --editable ".[polars,arrow]" orjson
+	$(USER)/bin/python $(PIP) --editable ".[polars,arrow,drift]" orjson
 	touch $@
 
 bench: .venv/.ready $(OLD_SDK)/.ready $(NEW_SDK)/.ready $(USER)/.ready  ## measure against the official SDK
