@@ -198,9 +198,9 @@ PAIRS = (
         2,
     ),
     Pair(
-        "1,000 runs with config and summary, the first response and a hundredth of the others read strictly",
+        "1,000 runs with config and summary, the schema loaded, and the first response and a hundredth of the others read strictly",
         "list",
         "list, sampled",
-        2,
+        4,
     ),
 )
