@@ -43,7 +43,7 @@ from runql.transport.limits.body import LimitedBody, SinkBody
 from runql.transport.observation.log_setup import set_up_log
 from runql.transport.observation.schema_drift import ResponseReader
 from runql.transport.observation.spans import observed_call, request_span
-from runql.transport.pacing.concurrency import SATURATED, SCOUTING, SCOUTS, Concurrency
+from runql.transport.pacing.concurrency import SATURATED, SCOUTING, SCOUTING_TIMES, SCOUTS, Concurrency
 from runql.transport.pacing.limiter import Place, RateLimiter, Turn, checked_share
 from runql.transport.processes.terms import joined, terms_of
 from runql.transport.queries.connection import NodeT, PageReader, SupportsConnection
@@ -417,7 +417,7 @@ class RetryingClient:
         with ThreadPoolExecutor(effect.workers(limit), thread_name_prefix="runql") as pool:
             try:
                 add_workers(effect.workers(concurrency.limit))
-                if not _computes_until(one_ended):
+                if not _ends_soon(one_ended):
                     with lock:
                         more = concurrency.none_has_ended(time.monotonic())
                     if slots is not None and more:
@@ -519,14 +519,17 @@ class RetryingClient:
             return http_response, body.content()
 
 
-def _computes_until(event: threading.Event) -> bool:
-    """Wait for an event while the process computes; False where it waits, too, before the event has come."""
+def _ends_soon(one_ended: threading.Event) -> bool:
+    """Wait until a flow has ended, while the process computes: False where it waits for the network, or for too long."""
     computed = time.process_time()
-    while not wait_for(event, SCOUTING):
+    for _ in range(SCOUTING_TIMES):
+        if wait_for(one_ended, SCOUTING):
+            return True
         before, computed = computed, time.process_time()
         if computed - before < SATURATED * SCOUTING:
             return False
-    return True
+    # It may be another thread of the application that computes.
+    return False
 
 
 def _take(slots: threading.Semaphore | None) -> None:

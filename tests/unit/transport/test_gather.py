@@ -129,3 +129,36 @@ def test_the_caller_says_how_many_begin_together(face: Face, at_first: int) -> N
     flows = [flow(number) for number in range(4 * AT_FIRST)]
     driver(face, unasked)(gather(flows, limit=4 * AT_FIRST, at_first=at_first))
     assert together[0] == at_first
+
+
+@faces
+@pytest.mark.parametrize("busy", [False, True])
+def test_transfers_that_wait_are_joined_by_others(face: Face, busy: bool) -> None:
+    """Also where another thread of the application computes."""
+    begun: list[int] = []
+    ended = threading.Event()
+
+    def flow(number: int) -> Flow[None]:
+        begun.append(number)
+        # None ends before all have begun.
+        for _ in range(int(PATIENCE / 0.01)):
+            if len(begun) >= AT_FIRST:
+                return
+            yield from sleep(0.01)
+        raise AssertionError(f"only {len(begun)} have begun")
+
+    def compute() -> None:
+        while not ended.is_set():
+            pass
+
+    thread = threading.Thread(target=compute)
+    if busy:
+        thread.start()
+    try:
+        flows = [flow(number) for number in range(AT_FIRST)]
+        driver(face, unasked)(gather(flows, limit=4 * AT_FIRST, release_on_offload=True))
+    finally:
+        ended.set()
+        if busy:
+            thread.join()
+    assert len(begun) == AT_FIRST

@@ -23,7 +23,10 @@ SCOUTS: Final = 2
 """Threads that begin alone, where each may keep the others from computing."""
 
 SCOUTING: Final = 0.005
-"""Seconds after which the others begin, too, as nothing has ended: the first ones wait for the network."""
+"""Seconds after which the others begin, too, if nothing has ended and the process waits for the network."""
+
+SCOUTING_TIMES: Final = 10
+"""So many times as long they begin in any case."""
 
 LEAST_OF_ROUND: Final = 8
 """Ends of a round, at least: fewer say little about a rate."""
