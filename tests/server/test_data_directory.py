@@ -233,3 +233,25 @@ def test_lost_bytes_are_reported_and_a_lost_export_is_written_again(
         (after,) = run["parquetHistory"]["parquetUrls"]
         assert httpx.URL(after).path != httpx.URL(before).path
         assert httpx.get(after, trust_env=False).content[:4] == b"PAR1"
+
+
+def test_a_file_that_is_replaced_between_the_look_and_the_send_is_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored_path, contents = files.stored_path, [b"new"]
+    with (
+        RunningServer(tmp_path / "data", api_key="k" * 40) as server,
+        httpx.Client(base_url=server.url, auth=("api", server.api_key), trust_env=False) as client,
+        httpx.Client(base_url=server.url, auth=("api", server.api_key), trust_env=False) as other,
+    ):
+        server.seed("p", [SeedRun(name="r")])
+        upload(client, "a.txt", b"old")
+
+        def path_after_an_upload(store: Store, blob: str) -> Path:
+            if contents:
+                upload(other, "a.txt", contents.pop())
+            return stored_path(store, blob)
+
+        monkeypatch.setattr(files, "stored_path", path_after_an_upload)
+        assert client.get(f"/files/{server.entity}/p/r/a.txt").content == b"new"
+        assert contents == []

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
 import anyio.to_thread
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -15,6 +20,9 @@ from runql_server.runs import filestream, runs
 from runql_server.storage import files
 from runql_server.storage.files import StoredFile
 from runql_server.storage.store import Store
+
+Find: TypeAlias = Callable[[sqlite3.Connection], StoredFile | None]
+"""Looks up a file."""
 
 
 class FileEndpoints:
@@ -43,23 +51,15 @@ class FileEndpoints:
             str(request.path_params[part]) for part in ("entity", "project", "run", "name")
         )
 
-        def work() -> StoredFile:
-            with self._store.connection() as connection:
-                return _existing(
-                    files.find(connection, runs.number_of(connection, entity, project, run), name), name
-                )
+        def find(connection: sqlite3.Connection) -> StoredFile | None:
+            return files.find(connection, runs.number_of(connection, entity, project, run), name)
 
-        return self._send(request, await anyio.to_thread.run_sync(work))
+        return await self._send(request, find, name)
 
     async def signed_download(self, request: Request) -> Response:
         """GET a file by a signed URL."""
         run, name = self._signed(request, "GET")
-
-        def work() -> StoredFile:
-            with self._store.connection() as connection:
-                return _existing(files.find(connection, run, name), name)
-
-        return self._send(request, await anyio.to_thread.run_sync(work))
+        return await self._send(request, lambda connection: files.find(connection, run, name), name)
 
     async def signed_upload(self, request: Request) -> Response:
         """PUT a file to a signed URL; readers see the old bytes until the new ones are complete."""
@@ -93,8 +93,21 @@ class FileEndpoints:
         )
         return run, name
 
-    def _send(self, request: Request, file: StoredFile) -> Response:
-        path = files.stored_path(self._store, file.blob or "")
+    async def _send(self, request: Request, find: Find, name: str) -> Response:
+        def work() -> tuple[StoredFile, Path]:
+            lost: str | None = None
+            while True:
+                with self._store.connection() as connection:
+                    file = _existing(find(connection), name)
+                try:
+                    return file, files.stored_path(self._store, file.blob or "")
+                except NotFoundError:
+                    # An upload that ended in between has replaced the file, and removed these bytes.
+                    if file.blob == lost:
+                        raise
+                    lost = file.blob
+
+        file, path = await anyio.to_thread.run_sync(work)
         media_type = file.mimetype or files.mimetype(file.name)
         return browsers.send_file(request, path, name=file.name, media_type=media_type, etag=file.md5 or "")
 
