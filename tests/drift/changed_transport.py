@@ -1,8 +1,9 @@
-"""A transport to a server as it would respond after a change of its schema."""
+"""A transport of threads to a server as it would respond after a change of its schema."""
 
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any
 
 import httpx
@@ -42,24 +43,14 @@ class ChangedTransport(DoubleTransport):
         self.operations: set[str] = set()
         self._known = known
         self._direct = httpx.HTTPTransport()
-        self._awaited = httpx.AsyncHTTPTransport()
-        self._documents: dict[str, DocumentNode] = {}
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         response = self._direct.handle_request(request)
         response.read()
         return self._changed(request, response)
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        response = await self._awaited.handle_async_request(request)
-        await response.aread()
-        return self._changed(request, response)
-
     def close(self) -> None:
         self._direct.close()
-
-    async def aclose(self) -> None:
-        await self._awaited.aclose()
 
     def _changed(self, request: httpx.Request, response: httpx.Response) -> httpx.Response:
         if not request.url.path.endswith("/graphql"):
@@ -72,7 +63,7 @@ class ChangedTransport(DoubleTransport):
         return httpx.Response(200, json=self._response_of(self.found, sent, body))
 
     def _response_of(self, found: GraphQLSchema, sent: dict[str, Any], body: dict[str, Any]) -> JSONValue:
-        document = self._documents.setdefault(sent["query"], parse(sent["query"]))
+        document = _parsed(sent["query"])
         if errors := validate(found, document):
             return {"errors": [{"message": each.message} for each in errors]}
         result = execute_sync(
@@ -95,6 +86,11 @@ class ChangedTransport(DoubleTransport):
         if was is None:
             return value
         return _typed(value, type_of(was), type_of(info.parent_type.fields[info.field_name]), info.schema)
+
+
+@cache
+def _parsed(query: str) -> DocumentNode:
+    return parse(query)
 
 
 def _type(value: dict[str, Any], info: GraphQLResolveInfo, abstract: GraphQLAbstractType) -> str:

@@ -101,7 +101,7 @@ def outcomes(
 
 
 class Documents:
-    """The operations as documents, all in one and each on its own; parsing takes as long as validating."""
+    """The operations as documents, parsed once: all in one, and each on its own."""
 
     def __init__(self, operations: Sequence[CheckedOperation]) -> None:
         self._all = parse(combine(operations).source)

@@ -145,7 +145,7 @@ class Gather:
         flows: the flows to run.
         limit: how many run at the same time, at most; see `Concurrency`.
         release_on_offload: a flow that does offloaded work does not count towards the limit.
-        at_first: how many of them run before their rate is known.
+        at_first: how many of them run before their rate is known; fewer in threads with ``release_on_offload``.
     """
 
     flows: Sequence[Flow[None]]

@@ -26,7 +26,7 @@ SCOUTING: Final = 0.005
 """Seconds after which the others begin, too, if nothing has ended and the process waits for the network."""
 
 SCOUTING_TIMES: Final = 10
-"""So many times as long they begin in any case."""
+"""After so many times `SCOUTING` they begin in any case."""
 
 LEAST_OF_ROUND: Final = 8
 """Ends of a round, at least: fewer say little about a rate."""
@@ -109,7 +109,9 @@ class Concurrency:
             else:
                 self._settle(self.limit)
         elif self.limit < self._most:
-            self._try(min(self._most, int(self.limit * GROWTH) + 1), rate)
+            more = int(self.limit * GROWTH) + 1
+            # The rest of the way would be too short to show a gain.
+            self._try(self._most if more * GAIN >= self._most else more, rate)
         self._begin_round(now)
 
     @property
