@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 from urllib.parse import quote, unquote, urlsplit
 
 from runql.errors import PathError
 from runql.hosts import app_path_prefix
+from runql.quick_dataclasses import dataclass
 
 DEFAULT_PROJECT = "uncategorized"
 

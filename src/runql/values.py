@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final, ForwardRef, Literal, TypeAlias, TypeGuard, cast
 
 from pydantic_core import from_json
@@ -12,6 +12,7 @@ from pydantic_core import from_json
 from runql.deep_json import check_depth, decode_deep
 from runql.errors import UnreadableValueError
 from runql.limits import ResponseLimitError, RowTooLargeError, current_limits
+from runql.quick_dataclasses import dataclass
 
 JSONValue: TypeAlias = None | bool | int | float | str | list["JSONValue"] | dict[str, "JSONValue"]
 """A JSON value that runql returns: exact lists and dicts."""

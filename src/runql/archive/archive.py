@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -13,6 +12,7 @@ from runql.archive.errors import ArchiveError
 from runql.arguments import checked_path
 from runql.errors import LocalFileError, first_few
 from runql.frames.extras import require
+from runql.quick_dataclasses import dataclass
 from runql.resources.records.tables import described
 
 if TYPE_CHECKING:

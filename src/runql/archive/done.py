@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +22,7 @@ from runql.errors import (
     TransportError,
 )
 from runql.limits import ResponseLimitError
+from runql.quick_dataclasses import dataclass
 from runql.values import JSONValue
 
 STOPS_ALL: Final = (

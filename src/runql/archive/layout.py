@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import ClassVar, Final
 
@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from runql.archive.errors import ArchiveError
 from runql.errors import LocalFileError, first_few
+from runql.quick_dataclasses import dataclass
 from runql.resources.files.names import place_files
 from runql.values import as_json
 

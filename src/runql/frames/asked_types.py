@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final, Literal, Self, TypeAlias
 
 from runql.arguments import shown
@@ -18,6 +18,7 @@ from runql.frames.dtypes import (
     as_string,
     convert_values,
 )
+from runql.quick_dataclasses import dataclass
 from runql.values import SPELLED_FLOATS, JSONValue
 
 if TYPE_CHECKING:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Self, TypeAlias, TypeGuard
 
+from runql.quick_dataclasses import dataclass
 from runql.values import JSONValue
 
 if TYPE_CHECKING:

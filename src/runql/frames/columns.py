@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
 from runql.frames.asked_types import AskedType, UnfitValueError
 from runql.frames.batches import CHUNK_ROWS, RUN_ID, STEP, TIMES
 from runql.frames.dtypes import DType, ScalarType, convert_values, escape_surrogates, infer, is_nested
+from runql.quick_dataclasses import dataclass
 from runql.values import JSONValue
 
 if TYPE_CHECKING:

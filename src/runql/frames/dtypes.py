@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from itertools import chain
 from types import NoneType
 from typing import Final, TypeAlias
 
+from runql.quick_dataclasses import dataclass
 from runql.values import JSONValue, dump_json
 
 INT64_MIN: Final = -(2**63)

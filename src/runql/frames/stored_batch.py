@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from runql.frames.batches import Batch, ColumnBatch
 from runql.frames.columns import Cells
 from runql.frames.dtypes import INT64_MAX, INT64_MIN, escape_surrogates
+from runql.quick_dataclasses import dataclass
 from runql.values import JSONValue, dump_json, parse_json
 
 if TYPE_CHECKING:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from operator import itemgetter
 from typing import Final, Literal, Self, TypeAlias
@@ -11,6 +10,7 @@ from typing import Final, Literal, Self, TypeAlias
 from runql.frames.asked_types import NO_SCHEMA, AskedType, FrameSchema, UnfitValueError
 from runql.frames.batches import RUN_ID, Batch, ColumnBatch
 from runql.frames.columns import Column, Piece, as_values
+from runql.quick_dataclasses import dataclass
 from runql.values import JSONValue
 
 ColumnOrder: TypeAlias = Literal["first_seen", "sorted"]

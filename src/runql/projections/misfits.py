@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final, Protocol
 
@@ -17,6 +16,7 @@ from runql.projections.shapes import (
     is_mapping,
     key_paths,
 )
+from runql.quick_dataclasses import dataclass
 
 NAMES: Final = {
     "none": "None",

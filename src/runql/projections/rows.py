@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import Final, Generic, Literal, Protocol, TypeAlias, TypeVar
 
@@ -13,6 +12,7 @@ from runql.errors import UnexpectedValueError
 from runql.projections.checked import OnInvalid, read_values
 from runql.projections.projection import Projection
 from runql.projections.shapes import Shape
+from runql.quick_dataclasses import dataclass
 from runql.values import JSONValue, refuse_surrogates
 
 Row: TypeAlias = dict[str, JSONValue]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Final, TypeGuard
+
+from runql.quick_dataclasses import dataclass
 
 Schema = Mapping[str, object]
 KeyPath = tuple[str, ...]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from runql.quick_dataclasses import dataclass
 from runql.transport.response_headers import content_range
 from runql.transport.wire import Response
 

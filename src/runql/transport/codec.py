@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final, Literal, TypeAlias, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
@@ -25,6 +25,7 @@ from runql.errors import (
 from runql.escaping import MOST_IN_DETAIL, one_line
 from runql.limits import JSONTooDeepError
 from runql.partial_results import allowed_partial
+from runql.quick_dataclasses import dataclass
 from runql.transport.response_headers import request_id
 from runql.transport.response_validators import validated
 from runql.transport.retry import asked_wait, is_server_failure

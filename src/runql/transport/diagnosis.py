@@ -6,10 +6,10 @@ import re
 import socket
 import ssl
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from runql.errors import RunqlError
+from runql.quick_dataclasses import dataclass
 from runql.transport.connections.proxies import proxy_of
 from runql.transport.connections.tls import trust_advice
 from runql.transport.http_library import httpx

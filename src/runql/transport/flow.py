@@ -35,12 +35,12 @@ So both clients share every decision, and a test steps a flow by hand, without a
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 from runql.errors import ConnectionFailedError, DeadlineExceededError, RunqlError
 from runql.limits import TooManyRedirectsError, current_limits
+from runql.quick_dataclasses import dataclass
 from runql.transport.byte_ranges import ByteRange, FilePart, read_part
 from runql.transport.codec import (
     PartPath,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
+from runql.quick_dataclasses import dataclass
 from runql.transport.lifetime import ForkSafeLock
 
 RowsField: TypeAlias = Literal["history", "sampledHistory"]

@@ -6,7 +6,6 @@ import hashlib
 import secrets
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -23,6 +22,7 @@ from runql.archive.journal import Journal
 from runql.archive.records import strings
 from runql.errors import ProjectNotFoundError, QueryError, first_few
 from runql.paths import RunAddress
+from runql.quick_dataclasses import dataclass
 from runql.resources.artifacts.collections.lookup import CollectionQuery, list_project_collection_page
 from runql.resources.pages.listing import read_all
 from runql.resources.project import read_project

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from runql.errors import AnswerError, UploadRefusedError
 from runql.paths import RunAddress
+from runql.quick_dataclasses import dataclass
 from runql.resources.capabilities import read_features
 from runql.resources.files.record import CONFIRM_UPLOADS, parse_header
 from runql.transport.files.bodies import Source

@@ -5,11 +5,11 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Mapping, MutableMapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from runql.arguments import checked_str, shown
 from runql.cli.console.failures import AskedWronglyError
+from runql.quick_dataclasses import dataclass
 from runql.values import JSONValue, as_json, dump_json
 
 if TYPE_CHECKING:

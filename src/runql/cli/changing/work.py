@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +16,7 @@ from runql.cli.filter_language import parse_filter
 from runql.cli.reading.places import Place, parse_place
 from runql.errors import RunNotFoundError
 from runql.filters import Filter
+from runql.quick_dataclasses import dataclass
 from runql.values import JSONValue
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ class Work:
         say(f"runql {self.command}: {message}")
 
 
-@dataclass
+@dataclass()
 class _Progress:
     changed: int = 0
     gone: int = 0

@@ -8,7 +8,7 @@ import sys
 import traceback
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -57,6 +57,7 @@ from runql.errors import (
     RunqlError,
 )
 from runql.paths import parse_project_path
+from runql.quick_dataclasses import dataclass
 from runql.transport.retry import RetryPolicy
 from runql.transport.sync import RetryingClient
 
@@ -69,7 +70,7 @@ RETRY_POLICY: Final = RetryPolicy(max_attempts=4)
 """Fewer attempts than a client makes: CI can repeat a check that could not be done."""
 
 
-@dataclass
+@dataclass()
 class Output:
     """The reports that a check writes, and its exit.
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from runql.cli.console.plain import plain
 from runql.cli.console.progress import counted
+from runql.quick_dataclasses import dataclass
 from runql.transport.files.bodies import Progress
 
 if TYPE_CHECKING:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 
 from runql.cli.console.failures import AskedWronglyError
 from runql.frames.parquet.exported_values import lookup
+from runql.quick_dataclasses import dataclass
 from runql.values import JSONValue
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 
@@ -29,6 +29,7 @@ from runql.cli.reading.orders import server_order
 from runql.cli.reading.places import Place, parse_place
 from runql.filters import Filter
 from runql.paths import ProjectAddress, parse_project_path
+from runql.quick_dataclasses import dataclass
 from runql.transport.files.bodies import Progress
 from runql.values import JSONValue
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from runql.errors import PathError
 from runql.paths import parse_artifact_path, parse_project_path, parse_run_path, path_kind
+from runql.quick_dataclasses import dataclass
 
 PlaceKind: TypeAlias = Literal["entity", "project", "run", "sweep", "artifact"]
 

@@ -6,9 +6,9 @@ import io
 import json
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from runql.quick_dataclasses import dataclass
 from runql.values import JSONValue
 
 if TYPE_CHECKING:

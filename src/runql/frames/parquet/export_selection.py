@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from runql.frames.parquet.exported_values import member_paths, path_splits
+from runql.quick_dataclasses import dataclass
 from runql.values import JSONValue
 
 

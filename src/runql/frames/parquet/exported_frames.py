@@ -113,7 +113,8 @@ def merge_frames(
     """Merge frames of one run, in step order; with ``repeats`` each step once, from the first frame that has it."""
     with polars_errors():
         names = dict.fromkeys(name for frame in frames for name in frame.columns)
-        kinds = {name: {frame.schema[name] for frame in frames if name in frame.columns} for name in names}
+        schemas = [frame.schema for frame in frames]
+        kinds = {name: {schema[name] for schema in schemas if name in schema} for name in names}
         numbers: set[pl.DataType] = {pl.Int64(), pl.Float64()}
         mixed = {name: found == numbers for name, found in kinds.items() if len(found) > 1}
         whole = pl.concat([_unify_types(frame, mixed) for frame in frames], how="diagonal", rechunk=False)
@@ -272,6 +273,8 @@ def _pick_keys(frame: pl.DataFrame, keys: tuple[str, ...] | None) -> pl.DataFram
 
 def _unify_types(frame: pl.DataFrame, mixed: Mapping[str, bool]) -> pl.DataFrame:
     """The frame with the columns of ``mixed`` types as floats where the value is True, else as JSON."""
+    if not mixed:
+        return frame
 
     def unify(name: str) -> pl.Series:
         cells = frame[name]
@@ -310,6 +313,8 @@ def _has_value(frame: pl.DataFrame, name: str) -> pl.Series:
 
 def _first_value(cells: pl.Series) -> int:
     """The row of the first value; the number of rows when there is none."""
+    if not cells.null_count():
+        return 0
     found = cells.is_not_null().arg_max()
     return len(cells) if found is None or cells[found] is None else found
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
+
+from runql.quick_dataclasses import dataclass
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Final, Literal, Self, TypeAlias
 
 from runql.arguments import shown
@@ -12,6 +12,7 @@ from runql.frames.asked_types import NO_SCHEMA, AskedType, FrameSchema
 from runql.frames.columns import fixed_type
 from runql.frames.table import ColumnOrder
 from runql.frames.unified_columns import UnifiedColumns
+from runql.quick_dataclasses import dataclass
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 from runql.arguments import checked_path, positive
 from runql.bars import reported
 from runql.errors import AccessDeniedError, EntryNotFoundError
+from runql.quick_dataclasses import dataclass
 from runql.resources.artifacts.lookup import require_artifact
 from runql.resources.files.names import target_path
 from runql.resources.files.record import format_size, should_fetch

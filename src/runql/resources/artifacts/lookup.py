@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Final, Protocol, TypeVar
 
 from runql.errors import ArtifactNotFoundError, NotFoundError, OutdatedServerError
 from runql.paths import ArtifactAddress, RunAddress
+from runql.quick_dataclasses import dataclass
 from runql.resources.pages.listing import Page, read_all, read_page, refuse_hidden, require_connection
 from runql.resources.records.absent_fields import require_field
 from runql.resources.records.identity import require_id, require_name, require_project, require_run

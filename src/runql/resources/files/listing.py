@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 from runql.arguments import checked_path, positive
 from runql.paths import RunAddress
+from runql.quick_dataclasses import dataclass
 from runql.resources.files.names import OnUnsafe, place_files, skip_unstorable
 from runql.resources.files.record import FileRecord, fetch_file, should_fetch
 from runql.resources.files.saved import SavedFiles

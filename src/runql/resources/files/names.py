@@ -9,12 +9,12 @@ import tempfile
 import unicodedata
 import warnings
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, TypeAlias, get_args
 
 from runql.arguments import shown
 from runql.errors import LocalFileError, UnsafeNameError
+from runql.quick_dataclasses import dataclass
 from runql.transport.flow import Flow
 
 OnUnsafe: TypeAlias = Literal["raise", "skip"]

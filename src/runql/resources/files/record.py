@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import re
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from runql.errors import (
     UploadRefusedError,
 )
 from runql.paths import RunAddress
+from runql.quick_dataclasses import dataclass
 from runql.resources.capabilities import read_features
 from runql.resources.files.names import target_path, upload_name
 from runql.resources.records.absent_fields import require_field

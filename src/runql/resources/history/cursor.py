@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from runql.errors import IncompleteHistoryError, OutdatedServerError
 from runql.frames.batch_queue import BatchQueue
 from runql.frames.batches import Batch, RowBatch
 from runql.frames.row_readers import RowReader
+from runql.quick_dataclasses import dataclass
 from runql.resources.history.exports.listing import ExportListing, list_exports
 from runql.resources.history.plan import HistoryHints, ScanPlan
 from runql.resources.history.planner import WindowPlanner

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal, TypeAlias
 
 from runql.arguments import DefaultPageSize, positive, shown
 from runql.paths import RunAddress
+from runql.quick_dataclasses import dataclass
 from runql.resources.history.sampled import checked_keys
 from runql.transport.flow import DEFAULT_CONCURRENCY
 from runql.transport.sample_limits import RowsField

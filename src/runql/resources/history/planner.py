@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
+from runql.quick_dataclasses import dataclass
 from runql.resources.history.plan import ScanPlan
 from runql.resources.history.progress import ScanProgress
 from runql.resources.history.step_map import MOST_STEPS, Span

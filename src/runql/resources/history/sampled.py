@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, cast
 
 from runql.arguments import positive, shown
@@ -12,6 +11,7 @@ from runql.errors import IncompleteHistoryError
 from runql.frames.batches import STEP, RowBatch
 from runql.frames.row_readers import RowReader
 from runql.paths import RunAddress
+from runql.quick_dataclasses import dataclass
 from runql.resources.history.chosen_rows import naming_run, require_steps, rows_by_spec
 from runql.resources.records.identity import require_run
 from runql.transport.flow import Flow, fetch

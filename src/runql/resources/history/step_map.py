@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from typing import Final
 
 from runql.frames.batches import step_of
 from runql.frames.row_readers import RowReader
+from runql.quick_dataclasses import dataclass
 from runql.resources.history.plan import ScanPlan
 from runql.resources.history.span_reader import SpanReader
 from runql.transport.flow import Flow

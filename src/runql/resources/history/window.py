@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from runql.errors import IncompleteHistoryError, MismatchedResponseError
 from runql.frames.batches import STEP, Batch, RowBatch, merge_by_step
 from runql.frames.row_readers import RowReader
+from runql.quick_dataclasses import dataclass
 from runql.resources.history.chosen_rows import (
     CHOSEN_ROWS,
     content_by_run,

@@ -6,7 +6,6 @@ import operator
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, aclosing
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final, Generic, Protocol, SupportsIndex, TypeVar, overload
 
@@ -15,6 +14,7 @@ from runql.bars import checked_progress, reported, reported_in_loop
 from runql.errors import NoItemError, PaginationError, SeveralItemsError
 from runql.partial_results import allowed_partial
 from runql.postponed import postponed
+from runql.quick_dataclasses import dataclass
 from runql.resources.pages.iteration import async_items_of, items_of
 from runql.resources.records.snake_case import SnakeCaseAttributes
 from runql.resources.records.table_formats import RecordTable

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from runql.errors import RunqlError
 from runql.escaping import MOST_IN_DETAIL, one_line
 from runql.postponed import postponed
+from runql.quick_dataclasses import dataclass
 from runql.resources.records.table_formats import Cell, RecordTable, as_link, cell_text, html_of, rich_of
 from runql.transport.lifetime import raise_not_pickled
 

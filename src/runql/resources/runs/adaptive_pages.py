@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import islice
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeAlias, TypeVar
 
 from runql.errors import QueryError, RequestTimedOutError, RunqlError, ServerFailureError
 from runql.limits import ResponseTooLargeError
+from runql.quick_dataclasses import dataclass
 from runql.resources.pages.listing import Page, refuse_circle
 from runql.resources.runs.query import RunQuery, list_light_page
 from runql.transport.flow import Flow

@@ -6,7 +6,6 @@ import re
 import secrets
 import string
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 
 from runql.arguments import checked_str, shown
@@ -22,6 +21,7 @@ from runql.errors import (
     RunqlError,
 )
 from runql.paths import RunAddress
+from runql.quick_dataclasses import dataclass
 from runql.resources.records.identity import require_id, require_name, require_run_project
 from runql.resources.records.run_fields import read_state
 from runql.resources.records.stored_changes import is_same_json

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol, TypeVar
 
 from runql.arguments import positive, shown
 from runql.errors import PaginationError, RunNotFoundError
 from runql.partial_results import allowed_partial
+from runql.quick_dataclasses import dataclass
 from runql.resources.pages.listing import Page, read_page
 from runql.resources.records.identity import require_runs
 from runql.resources.records.run_fields import UNEDITED

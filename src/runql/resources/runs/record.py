@@ -6,7 +6,7 @@ import json
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from runql.limits import limits_of_client
 from runql.paths import RunAddress, quote_part, run_url
 from runql.postponed import postponed
+from runql.quick_dataclasses import dataclass
 from runql.resources.records.absent_fields import require_field, require_requested_field
 from runql.resources.records.identity import require_run
 from runql.resources.records.run_fields import PROJECT_ID, UNEDITED, project_number, read_run

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from typing import Final
+
+from runql.quick_dataclasses import dataclass
 
 FIRST_SHARE: Final = 0.9
 """Share of the rate that the server allowed, with which requests go on after a refusal."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
+from runql.quick_dataclasses import dataclass
 from runql.transport.lifetime import ForkSafeLock, disown_in_children
 from runql.transport.pacing.congestion import Congestion
 from runql.transport.pacing.quota import LONGEST_WAIT, Quota

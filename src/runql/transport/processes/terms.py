@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final, NoReturn, Protocol, Self, TypeVar
 
 from runql.config import Settings, fields_without_key, settings_of_this_process
 from runql.errors import UnshareableError
 from runql.limits import Limits
 from runql.partial_results import OnPartial
+from runql.quick_dataclasses import dataclass
 from runql.transport.lifetime import ForkSafeLock
 from runql.transport.retry import RetryPolicy
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel
 
+from runql.quick_dataclasses import dataclass
 from runql.transport.flow import Flow, fetch
 from runql_graphql.base_model import UNSET
 from runql_graphql.operation import Operation

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TypeVar
 
 from runql.arguments import checked_str, positive
 from runql.errors import ArtifactNotFoundError
 from runql.filters import refuse_run_fields
+from runql.quick_dataclasses import dataclass
 from runql.resources.pages.listing import Page, read_edges, read_page, require_connection
 from runql.resources.records.identity import Named, require_name, require_project
 from runql.transport.flow import Flow, fetch

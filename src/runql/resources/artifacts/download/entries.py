@@ -6,13 +6,13 @@ import os
 import sys
 import warnings
 from collections.abc import Container, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from runql.arguments import positive
 from runql.errors import ReferenceUnavailableError
 from runql.paths import ArtifactAddress
+from runql.quick_dataclasses import dataclass
 from runql.resources.artifacts.download.fetch import fetch_files
 from runql.resources.artifacts.download.references import check_schemes, follow_reference
 from runql.resources.artifacts.download.resolve import ArtifactSource, EntryDownload, resolve

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from runql.errors import AnswerError, ManifestError
+from runql.quick_dataclasses import dataclass
 from runql.resources.artifacts.download.resolve import EntryDownload
 from runql.resources.artifacts.lookup import read_artifact, source_of
 from runql.resources.artifacts.manifest import api_path

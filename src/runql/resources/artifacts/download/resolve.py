@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from runql.errors import EntryNotFoundError, ManifestError, ReferenceUnavailableError
 from runql.paths import ArtifactAddress
+from runql.quick_dataclasses import dataclass
 from runql.resources.artifacts.download.references import ARTIFACT, path_spellings, scheme_of
 from runql.resources.artifacts.download.verify import hash_of
 from runql.resources.artifacts.manifest import Manifest, ManifestEntry, read_manifest

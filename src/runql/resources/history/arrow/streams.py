@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
+from runql.quick_dataclasses import dataclass
 from runql.resources.history.arrow.batches import ArrowCursor, BatchSource
 from runql.transport.files.bodies import Progress
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, TypeAlias
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from runql.frames.parquet.export_selection import ExportSelection
 from runql.frames.parquet.layout import UnreadableParquetError
 from runql.postponed import postponed
+from runql.quick_dataclasses import dataclass
 from runql.resources.history.exports.listing import ExportListing
 from runql.resources.history.exports.parts import (
     MOST_BYTES_IN_MEMORY,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
 from typing import Final
 
 from runql.frames.batches import step_of
 from runql.paths import RunAddress
+from runql.quick_dataclasses import dataclass
 from runql.resources.records.identity import require_run
 from runql.transport.codec import RawList
 from runql.transport.flow import Flow, fetch_with_raw_lists

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from runql.frames.parquet.export_selection import ExportSelection
@@ -19,6 +18,7 @@ from runql.frames.parquet.layout import (
 )
 from runql.frames.sparse_file import SparseFile
 from runql.postponed import postponed
+from runql.quick_dataclasses import dataclass
 from runql.transport.byte_ranges import ByteRange, FilePart
 from runql.transport.flow import Flow, download_part, download_whole, gather, offload
 

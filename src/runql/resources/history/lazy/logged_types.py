@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from runql.frames.asked_types import AskedType
+from runql.quick_dataclasses import dataclass
 from runql.resources.history.row_counts import NIL, key_infos, type_counts
 from runql.resources.history.window import last_step
 from runql.values import JSONValue

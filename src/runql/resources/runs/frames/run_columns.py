@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, Literal, Self, TypeAlias
 
 from runql.arguments import shown
@@ -12,6 +11,7 @@ from runql.frames.columns import Column, Piece, requested_type
 from runql.frames.dtypes import DType, ListType, ScalarType
 from runql.frames.parquet.exported_values import lookup
 from runql.frames.table import Table, asked_column
+from runql.quick_dataclasses import dataclass
 from runql.resources.runs.editing import EditableRun
 from runql.values import JSONValue
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
 from runql.errors import IncompleteHistoryError, RunNotFoundError, RunqlError
 from runql.frames.batches import Batch, step_of
 from runql.frames.row_readers import RowReader
+from runql.quick_dataclasses import dataclass
 from runql.resources.history.chosen_rows import BAD_ROW, BAD_ROW_OF_RUN
 from runql.resources.history.cursor import ScanCursor
 from runql.resources.history.plan import HistoryHints, ScanPlan

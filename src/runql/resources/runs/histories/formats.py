@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Generic, Literal, TypeAlias, TypeVar
 
 from runql.arguments import shown
@@ -18,6 +18,7 @@ from runql.frames.to_pandas import to_pandas
 from runql.frames.to_polars import to_polars
 from runql.frames.wide import widen
 from runql.postponed import postponed
+from runql.quick_dataclasses import dataclass
 from runql.resources.history.sampled import Row
 from runql.resources.runs.histories.sampled import rows_of
 from runql.transport.lifetime import raise_not_pickled

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from runql.errors import IncompleteHistoriesError
 from runql.frames.batches import Batch, RowBatch, step_of
 from runql.frames.row_readers import RowReader
 from runql.partial_results import allowed_partial, explain
+from runql.quick_dataclasses import dataclass
 from runql.resources.history.chosen_rows import BAD_ROW, BAD_ROW_OF_RUN, CHOSEN_ROWS, content_by_run
 from runql.resources.history.plan import ScanPlan
 from runql.resources.history.row_counts import RowCounts

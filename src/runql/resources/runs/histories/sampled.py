@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import chain, repeat
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from runql.errors import IncompleteHistoriesError, IncompleteHistoryError, RunNotFoundError, RunqlError
 from runql.frames.batches import RUN_ID, Batch, RowBatch
 from runql.frames.row_readers import RowReader
+from runql.quick_dataclasses import dataclass
 from runql.resources.history.chosen_rows import (
     BAD_ROW,
     BAD_ROW_OF_RUN,

@@ -7,7 +7,6 @@ import hashlib
 import os
 import shutil
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -19,6 +18,7 @@ from runql.frames.dtypes import DType
 from runql.frames.stored_batch import StoredBatch, load_batch, load_note, store_batch
 from runql.frames.to_arrow import to_arrow
 from runql.frames.unified_columns import UnifiedColumns
+from runql.quick_dataclasses import dataclass
 from runql.resources.runs.histories.page import HistoriesPart, RunFingerprint
 from runql.resources.runs.histories.partitions import (
     PartitionWriter,

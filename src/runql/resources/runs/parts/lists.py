@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Self
 
 from runql.arguments import positive
 from runql.postponed import postponed
+from runql.quick_dataclasses import dataclass
 from runql.resources.pages.listing import Listing
 from runql.resources.records.travelling import Travelling
 from runql.resources.runs.query import RunQuery

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from typing import Final
 
+from runql.quick_dataclasses import dataclass
 from runql.resources.history.window import last_step
 from runql.resources.runs.parts.counts import count_histories
 from runql.resources.runs.query import DEFAULT_ORDER, RunQuery
