@@ -26,6 +26,10 @@ def _quick_dataclass(
             hashed = [each.name for each in fields if (each.compare if each.hash is None else each.hash)]
             methods["__eq__"] = _comparing([each.name for each in fields if each.compare])
             methods["__hash__"] = _hashing(hashed) if frozen else None
+        if frozen and slots:
+            names = [each.name for each in fields]
+            # For the pickles of old protocols, which take no slots by themselves.
+            methods |= {"__getstate__": _saving(names), "__setstate__": _restoring(names)}
         for name, method in methods.items():
             if name not in vars(made):
                 setattr(made, name, method)
@@ -62,3 +66,15 @@ def _showing(names: Sequence[str]) -> Callable[[object], str]:
         return f"{type(self).__qualname__}({values})"
 
     return shown
+
+
+def _saving(names: Sequence[str]) -> Callable[[object], list[object]]:
+    return lambda self: [getattr(self, name) for name in names]
+
+
+def _restoring(names: Sequence[str]) -> Callable[[object, Sequence[object]], None]:
+    def restore(self: object, state: Sequence[object]) -> None:
+        for name, value in zip(names, state, strict=True):
+            setattr(self, name, value)
+
+    return restore

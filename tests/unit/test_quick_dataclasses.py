@@ -119,7 +119,8 @@ def test_the_repr_is_the_usual_one_also_of_a_value_within_itself() -> None:
 def test_slots_copies_and_pickles() -> None:
     value = Quick("a", [1])
     assert not hasattr(value, "__dict__")
-    for other in (copy.copy(value), copy.deepcopy(value), pickle.loads(pickle.dumps(value))):
+    pickled = [pickle.dumps(value, protocol) for protocol in range(pickle.HIGHEST_PROTOCOL + 1)]
+    for other in (copy.copy(value), copy.deepcopy(value), *map(pickle.loads, pickled)):
         assert other == value
     match value:
         case Quick(name, number):
