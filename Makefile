@@ -1,6 +1,6 @@
 # Everything runs in environments of the project's own: .venv for the work, .venv-wandb-* for the official SDK as an oracle.
 .DEFAULT_GOAL := help
-.PHONY: help setup generate check docs browser test faults soak limiter kill fuzz conformance record senders drift servers peers sample demo bench mlflow wheel floors lock clean
+.PHONY: help setup generate check docs browser oracles test landing faults soak limiter kill fuzz conformance record senders drift servers peers sample demo bench mlflow wheel floors lock clean
 
 PYTHON ?= python3.11
 BIN := .venv/bin
@@ -93,8 +93,13 @@ browser:  ## install Debian's Chromium, which tests of pages open, unless there 
 	@for name in chromium chromium-browser google-chrome; do command -v $$name > /dev/null && exit 0; done; \
 	apt-get -qq update && apt-get -qq install --yes --no-install-recommends chromium
 
-test: .venv/.ready $(OLD_SDK)/.ready $(NEW_SDK)/.ready .venv-jupyter/.ready .venv-servers/.ready browser  ## all tests, with the official SDK as an oracle; CI=true tries everything
+oracles: .venv/.ready $(OLD_SDK)/.ready $(NEW_SDK)/.ready .venv-jupyter/.ready .venv-servers/.ready browser  ## what tests compare with: both official SDKs, Jupyter, servers of others, Chromium
+
+test: oracles  ## all tests, with the official SDK as an oracle; RUNQL_FULL=1 tries everything
 	$(BIN)/pytest -m "not bench and not live"
+
+landing: oracles  ## the tests of a change: all but those that the night runs
+	$(BIN)/pytest -m "not bench and not live and not nightly"
 
 conformance: .venv/.ready $(OLD_SDK)/.ready $(NEW_SDK)/.ready  ## compare with the official SDK call by call, write the report
 	$(BIN)/python -m tests.conformance

@@ -44,7 +44,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_report_header() -> str:
-    return f"profile: {profiles.NAME} (CI=true tries everything)"
+    return f"profile: {profiles.NAME} (RUNQL_FULL=1 tries everything)"
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:

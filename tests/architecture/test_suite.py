@@ -65,14 +65,39 @@ def test_what_writes_refuses_workers(option: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ci", "shown"),
-    [("", ("quick", 37, 10, 1)), ("false", ("quick", 37, 10, 1)), ("true", ("full", 150, 40, 2))],
+    ("full", "ci", "shown"),
+    [
+        ("", "", ("quick", 37, 10, 1, False)),
+        ("", "true", ("quick", 37, 10, 1, True)),
+        ("1", "", ("full", 150, 40, 2, False)),
+        ("1", "true", ("full", 150, 40, 2, False)),
+    ],
 )
-def test_ci_tries_everything(ci: str, shown: tuple[object, ...]) -> None:
+def test_the_night_tries_everything_and_ci_the_same_each_time(
+    full: str, ci: str, shown: tuple[object, ...]
+) -> None:
     code = (
         "from tests.profiles import NAME, examples, load, quick_part; load();"
         "from hypothesis import settings; assert settings.default.deadline is None;"
-        "print((NAME, examples(150).max_examples, examples(40).max_examples, len(quick_part('aa', str))))"
+        "print((NAME, examples(150).max_examples, examples(40).max_examples, len(quick_part('aa', str)), "
+        "settings.default.derandomize))"
     )
-    done = run("-c", code, CI=ci)
+    done = run("-c", code, CI=ci, RUNQL_FULL=full)
     assert done.stdout.strip() == repr(shown), done.stderr
+
+
+def test_a_landing_tests_a_part_of_each_folder() -> None:
+    modules: dict[Path, list[bool]] = {}
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        modules.setdefault(path.parent, []).append("pytest.mark.nightly" in path.read_text("utf-8"))
+    del modules[ROOT / "tests" / "architecture"]  # this module names the mark
+    assert sum(sum(each) for each in modules.values()) > 10
+    assert [folder for folder, nightly in modules.items() if all(nightly)] == []
+
+
+def test_the_night_leaves_nothing_out() -> None:
+    commands = (ROOT / "Makefile").read_text("utf-8")
+    assert '$(BIN)/pytest -m "not bench and not live"\n' in commands
+    assert '$(BIN)/pytest -m "not bench and not live and not nightly"\n' in commands
+    assert "step make landing\n" in (ROOT / ".ci" / "run").read_text("utf-8")
+    assert "step make test\n" in (ROOT / ".ci" / "nightly").read_text("utf-8")

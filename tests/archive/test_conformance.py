@@ -22,7 +22,7 @@ from tests.profiles import usual_part
 from runql import Api
 from runql_server.running import RunningServer
 
-pytestmark = [pytest.mark.long, pytest.mark.oracle, pytest.mark.posix]
+pytestmark = [pytest.mark.nightly, pytest.mark.long, pytest.mark.oracle, pytest.mark.posix]
 READERS: tuple[Name, ...] = ("runql", "runql-awaited")
 WRITERS = usual_part(sorted(VERSIONS, reverse=True), lambda _: "version")
 

@@ -17,7 +17,7 @@ from tests.profiles import usual_part
 from runql import Archive
 from runql_server.running import RunningServer
 
-pytestmark = [pytest.mark.long, pytest.mark.posix]
+pytestmark = [pytest.mark.nightly, pytest.mark.long, pytest.mark.posix]
 POINTS = usual_part(range(20), lambda point: point % 7)
 
 

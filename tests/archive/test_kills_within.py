@@ -17,7 +17,7 @@ from tests.profiles import usual_part
 from runql import Archive
 from runql_server.running import RunningServer
 
-pytestmark = [pytest.mark.long, pytest.mark.posix]
+pytestmark = [pytest.mark.nightly, pytest.mark.long, pytest.mark.posix]
 PART_WRITE = "runql.transport.files.part_file:PartFile.write"
 PART_PUBLISH = "runql.transport.files.part_file:PartFile.publish"
 NOTE = "runql.archive.journal:Journal.note"

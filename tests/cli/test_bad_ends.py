@@ -21,6 +21,8 @@ from runql import Api
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun
 
+pytestmark = pytest.mark.nightly
+
 # A process whose files are limited in size would leave cut bytecode, which no later process can import.
 UNWRITTEN = {"PYTHONDONTWRITEBYTECODE": "1"}
 FILES = ["runs.json", "runs.jsonl", "runs.csv", "runs.parquet", "runs.arrow", "runs.txt"]

@@ -14,6 +14,8 @@ from runql import Api, Run
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun
 
+pytestmark = pytest.mark.nightly
+
 RUNS, ROWS = 120, 500
 PROGRAM = """
 import itertools, os, sys

@@ -19,6 +19,8 @@ from runql import RunqlError
 from runql.drift import compare, known_schema, own_operations
 from runql_server.running import RunningServer
 
+pytestmark = pytest.mark.nightly
+
 CHANGES = quick_part(
     usual_part(
         (each for each in all_changes() if not each.is_unused_part), lambda each: (each.kind, each.breaks)

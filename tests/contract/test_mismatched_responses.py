@@ -15,6 +15,8 @@ from tests.contract.untyped import taken
 from runql import DeletionUnconfirmedError, JSONValue, MismatchedResponseError, SchemaDriftError
 from runql_server.running import RunningServer
 
+pytestmark = pytest.mark.nightly
+
 CALLS = READING | DOWNLOADING | WRITING
 
 # What no response to the call says: which of the project's runs or artifacts it is about.

@@ -18,6 +18,8 @@ from runql_server.running import RunningServer
 from runql_server.seed import SeedRun
 from runql_server.seed_artifacts import SeedArtifact
 
+pytestmark = pytest.mark.nightly
+
 READERS: Final = 4
 ways = pytest.mark.parametrize(
     "way",

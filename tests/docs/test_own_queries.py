@@ -16,7 +16,7 @@ from runql_server.seed import SeedRun
 PAGE = (Path(__file__).parents[2] / "docs" / "own-queries.md").read_text("utf-8")
 PYRIGHT = '{"include": ["main.py", "promotion"], "typeCheckingMode": "strict"}'
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.nightly, pytest.mark.long]
 
 
 def block(language: str) -> str:

@@ -23,7 +23,7 @@ CHANGES = quick_part(
     sorted(ALL_CHANGES, key=lambda each: each.is_unused_part != KINDS.index(each.kind) % 2),
     lambda each: each.kind,
 )
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.nightly, pytest.mark.long]
 
 SOURCES: tuple[str, ...] = ("sdl", "introspection", "probe", "probe of py-gql")
 each_change = pytest.mark.parametrize("change", CHANGES, ids=lambda each: each.name)

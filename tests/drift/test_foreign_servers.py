@@ -20,6 +20,8 @@ from runql.drift.schema.sources import known_sdl
 from runql.drift.server_errors.limits import stated_limits
 from runql.drift.server_errors.messages import ServerError
 
+pytestmark = pytest.mark.nightly
+
 KINDS = ("field may be null now", "required input field added", "field deprecated")
 """One that types alone show, one of what is sent, and one that breaks nothing."""
 

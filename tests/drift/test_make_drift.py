@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from tests.patience import PATIENCE
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.nightly, pytest.mark.long]
 
 ROOT = Path(__file__).parents[2]
 COPIED = (

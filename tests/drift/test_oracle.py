@@ -17,6 +17,8 @@ from runql.drift import CheckedOperation, Report, compare, user_operations
 from runql.drift.findings import Level
 from runql.drift.schema.sources import known_sdl
 
+pytestmark = pytest.mark.nightly
+
 CHANGES = quick_part(
     usual_part(all_changes(), lambda each: (each.kind, each.is_unused_part, each.breaks)),
     lambda each: each.kind,

@@ -34,6 +34,8 @@ from runql_server.graphql import schema as server_schema
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun
 
+pytestmark = pytest.mark.nightly
+
 
 def drifted() -> str:
     """Return the schema without two fields and an argument that operations use."""

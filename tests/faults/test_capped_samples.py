@@ -23,6 +23,8 @@ from tests.faults.capped_samples import (
 from runql_server.exports.policy import ExportPolicy
 from runql_server.running import RunningServer
 
+pytestmark = pytest.mark.nightly
+
 LENGTHS = (30, 700, 2_600)
 FEW_EXPORTED = ExportPolicy(1_000)
 CASES = (

@@ -18,6 +18,8 @@ from tests.profiles import IS_FULL
 
 from runql.transport.files.bodies import BUFFER_SIZE
 
+pytestmark = pytest.mark.nightly
+
 MORE = BUFFER_SIZE + 1
 """Bytes of which none stays in memory."""
 MOST_OPERATIONS = 60

@@ -20,6 +20,8 @@ from runql import Api
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun
 
+pytestmark = pytest.mark.nightly
+
 PROJECT = "histories"
 LENGTHS = (3, 3, 110, 0, 3, 3, 3)
 MOST_OPERATIONS = 200

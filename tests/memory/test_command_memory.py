@@ -15,6 +15,7 @@ from runql_server.running import RunningServer
 from runql_server.seed import SeedRun
 
 pytestmark = [
+    pytest.mark.nightly,
     pytest.mark.long,
     pytest.mark.skipif(
         not Path("/proc/self/clear_refs").exists(), reason="peaks are read where Linux reports them"

@@ -12,7 +12,7 @@ import pytest
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.nightly, pytest.mark.long]
 
 ROOT = Path(__file__).parents[2]
 KEYS = 6

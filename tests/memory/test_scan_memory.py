@@ -24,6 +24,7 @@ KEYS = [f"metric/{number}" for number in range(16)]
 ROWS = {"short": 100_000, "long": 300_000}
 
 pytestmark = [
+    pytest.mark.nightly,
     pytest.mark.long,
     pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for the peak of memory"),
 ]

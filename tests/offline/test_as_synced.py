@@ -16,7 +16,7 @@ from runql_server.offline.framing import RecordFile
 from runql_server.offline.messages import decode
 from runql_server.running import RunningServer
 
-pytestmark = [pytest.mark.oracle, pytest.mark.long]
+pytestmark = [pytest.mark.nightly, pytest.mark.oracle, pytest.mark.long]
 OF_THE_OLD_SDK = pytest.mark.parametrize("logged", VERSIONS[:1], ids=["old"], indirect=True)
 RUNS = ("plain", "media", "listed", "fails", "killed", "fork")
 

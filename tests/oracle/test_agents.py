@@ -19,7 +19,12 @@ from runql import Api
 from runql_server.running import RunningServer
 
 # They wait for agents most of the time.
-pytestmark = [pytest.mark.long, pytest.mark.oracle, pytest.mark.parametrize("variable", NEWEST_IF_QUICK)]
+pytestmark = [
+    pytest.mark.nightly,
+    pytest.mark.long,
+    pytest.mark.oracle,
+    pytest.mark.parametrize("variable", NEWEST_IF_QUICK),
+]
 GRID: dict[str, Any] = {
     "method": "grid",
     "metric": {"name": "loss", "goal": "minimize"},

@@ -15,7 +15,7 @@ from tests.oracle.sdk import VERSIONS, call, interpreter
 from runql import Api, Run
 from runql_server.running import RunningServer
 
-pytestmark = [pytest.mark.oracle, pytest.mark.parametrize("variable", VERSIONS)]
+pytestmark = [pytest.mark.nightly, pytest.mark.oracle, pytest.mark.parametrize("variable", VERSIONS)]
 Note = dict[str, Any]  # Any: JSON of the official SDK, compared as it is
 
 

@@ -17,6 +17,8 @@ from runql_server.runs import lines, runs
 from runql_server.runs.curve_chunks import LINES
 from runql_server.seed import SeedRun
 
+pytestmark = pytest.mark.nightly
+
 METRICS: JsonObject = {
     "_wandb": {
         "value": {

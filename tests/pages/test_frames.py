@@ -13,6 +13,8 @@ from runql_server.pages.parts import console, files, media
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun
 
+pytestmark = pytest.mark.nightly
+
 
 def test_other_pages_open_in_a_tab_of_their_own(tab: Page, sample: RunningServer) -> None:
     open_page(tab, sample, "/local/digits?jupyter=true")

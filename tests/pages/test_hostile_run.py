@@ -18,6 +18,8 @@ from runql_server.seed import SeedRun
 from runql_server.seed_artifacts import SeedArtifact, SeedReference
 from runql_server.storage import files
 
+pytestmark = pytest.mark.nightly
+
 PROJECT = "local/hostile"
 RUN = f"/{PROJECT}/runs/bad"
 MEDIA = {"page.html": hostile.HTML, "picture.svg": hostile.SVG, "code.js": b"top.broken = 1"}

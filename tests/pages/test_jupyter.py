@@ -14,6 +14,8 @@ from tests.pages.jupyter import jupyter_lab, write_notebook
 from runql import Api
 from runql_server.running import RunningServer
 
+pytestmark = pytest.mark.nightly
+
 RUN = "local/digits/mlp07"
 HOSTS = ("127.0.0.1", "localhost")
 

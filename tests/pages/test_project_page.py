@@ -22,6 +22,8 @@ from runql_server.runs import runs
 from runql_server.runs.runs import Run
 from runql_server.seed import SeedRun
 
+pytestmark = pytest.mark.nightly
+
 COUNT = 2 * SIZE + 20
 START = datetime(2026, 1, 1, tzinfo=UTC)
 TABLE = "/local/many"

@@ -16,6 +16,8 @@ from runql_server.runs import lines
 from runql_server.seed import Row, SeedRun
 from runql_server.storage import files
 
+pytestmark = pytest.mark.nightly
+
 RUN = "/local/parts/runs/many"
 PIXEL = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c4944415408d763f8cfc0000003010100"

@@ -20,6 +20,8 @@ from runql_server.storage import projects
 from runql_server.sweeps import sweeps
 from runql_server.sweeps.sweeps import SweepChange
 
+pytestmark = pytest.mark.nightly
+
 CONFIG = json.dumps(
     {
         "method": "grid",

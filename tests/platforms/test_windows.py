@@ -14,6 +14,8 @@ from typing import Final
 import pytest
 from tests.patience import PATIENCE
 
+pytestmark = pytest.mark.nightly
+
 ROOT: Final = Path(__file__).parents[2]
 FLOWS: Final = Path(__file__).with_name("on_windows.py")
 NAMES: Final = re.findall(r"^def (test_\w+)", FLOWS.read_text("utf-8"), re.MULTILINE)

@@ -17,8 +17,8 @@ ROOT: Final = Path(__file__).parents[2]
 PYPROJECT: Final = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 
 
-def jobs() -> dict[str, Any]:  # Any: YAML has no types
-    text = (ROOT / ".github" / "workflows" / "ci.yml").read_text("utf-8")
+def jobs(workflow: str = "ci") -> dict[str, Any]:  # Any: YAML has no types
+    text = (ROOT / ".github" / "workflows" / f"{workflow}.yml").read_text("utf-8")
     found: dict[str, Any] = import_module("yaml").safe_load(text)["jobs"]
     return found
 
@@ -47,9 +47,9 @@ def test_every_version_is_a_string() -> None:
     assert all(isinstance(python, str) for _, python in platforms())
 
 
-@pytest.mark.parametrize("job", ["all", "here"])
-def test_what_a_job_runs_is_there(job: str) -> None:
-    commands = [step["run"] for step in jobs()[job]["steps"] if "run" in step]
+@pytest.mark.parametrize(("workflow", "job"), [("ci", "all"), ("ci", "here"), ("nightly", "all")])
+def test_what_a_job_runs_is_there(workflow: str, job: str) -> None:
+    commands = [step["run"] for step in jobs(workflow)[job]["steps"] if "run" in step]
     assert len(commands) == 1
     for command in commands:
         program, *arguments = command.split()

@@ -52,7 +52,7 @@ MOVES_FILES: Final = {
     "run.history_files",
 }
 
-pytestmark = [pytest.mark.usefixtures("_marked"), pytest.mark.long]
+pytestmark = [pytest.mark.nightly, pytest.mark.usefixtures("_marked"), pytest.mark.long]
 
 
 @pytest.fixture(scope="module")

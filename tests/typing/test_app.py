@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from tests.typing.checking import Remark, mypy, pyright
 
+pytestmark = pytest.mark.nightly
+
 APP = Path(__file__).with_name("app")
 CHECKS: dict[str, tuple[str, ...]] = {
     "codegen": ("-m", "runql_codegen.main", "--check"),

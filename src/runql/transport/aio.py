@@ -359,7 +359,8 @@ class AsyncRetryingClient:
         if isinstance(effect, Gather):
             await self._gather(effect, call)
             return None
-        call.check(name_of(effect))
+        if call.is_over:
+            raise call.exceeded(name_of(effect), sent=False)
         if call.deadline is None:
             return await self._perform_alone(effect, slots, call)
         # Around one effect, not around the flow: the flow then gets the error, and its caller what was read before.

@@ -345,7 +345,8 @@ class RetryingClient:
         if isinstance(effect, Gather):
             self._gather(effect, call)
             return None
-        call.check(name_of(effect))
+        if call.is_over:
+            raise call.exceeded(name_of(effect), sent=False)
         if isinstance(effect, Sleep):
             call.check_wait(effect.seconds, name_of(effect))
             time.sleep(effect.seconds)

@@ -20,7 +20,7 @@ from runql_codegen.command import app
 from runql_codegen.package_folder import STAMP, replace_folder
 from runql_codegen.settings import CodegenError
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.nightly, pytest.mark.long]
 
 PYPROJECT = '[tool.runql.codegen]\nqueries = "queries"\npackage = "src/gate/wandb"\n'
 QUERY = """\
