@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 
 import httpx
 from tests.bench import readme, seeding
@@ -23,7 +24,7 @@ GOALS_AT, IDLE = 20, 0
 """Latencies in milliseconds at which the goals and the idle goals apply."""
 
 LATENCIES = (GOALS_AT, IDLE, 100)
-"""All that are measured; where no goals apply, in one round: the official SDKs then take minutes for a row."""
+"""All that are measured; where no goals apply, in one round, by the way that was the fastest before: minutes for a row."""
 
 SLACK = 16.0
 """MiB by which two measurements of the same work may differ."""
@@ -108,10 +109,12 @@ def measure_task(bench: BenchServer, task: Task, latencies: Sequence[int], findi
         for title, digest in read.items()
         if digest != read[OWN]
     ]
-    goals = {GOALS_AT: task.goal, IDLE: task.idle_goal}
+    goals, fastest = {GOALS_AT: task.goal, IDLE: task.idle_goal}, task
     for latency in latencies:
-        rounds = findings.rounds if latency in goals else 1
-        row = measure(bench, task, latency=latency / 1000, rounds=rounds)
+        measured, rounds = (task, findings.rounds) if latency in goals else (fastest, 1)
+        row = measure(bench, measured, latency=latency / 1000, rounds=rounds)
+        if latency == GOALS_AT:
+            fastest = replace(task, ways={title: (each.way,) for title, each in row.items()})
         findings.tables.setdefault(latency, {})[task.name] = row
         for title, each in row.items():
             log_progress(
