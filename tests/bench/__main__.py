@@ -24,7 +24,7 @@ GOALS_AT, IDLE = 20, 0
 """Latencies in milliseconds at which the goals and the idle goals apply."""
 
 LATENCIES = (GOALS_AT, IDLE, 100)
-"""All that are measured; where no goals apply, in one round, by the way that was the fastest before: minutes for a row."""
+"""All that are measured. Where no goals apply, one round by the fastest way has to do: more would take an hour."""
 
 SLACK = 16.0
 """MiB by which two measurements of the same work may differ."""

@@ -52,7 +52,7 @@ MOVES_FILES: Final = {
     "run.history_files",
 }
 
-pytestmark = [pytest.mark.nightly, pytest.mark.usefixtures("_marked"), pytest.mark.long]
+pytestmark = [pytest.mark.usefixtures("_marked"), pytest.mark.long]
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +122,7 @@ def test_no_call_without_faults_lets_the_key_out(
     assert_nothing_written(tmp_path, caplog, capfd)
 
 
+@pytest.mark.nightly
 @pytest.mark.usefixtures("_all_logged")
 @pytest.mark.parametrize("fault", FAULTS)
 def test_no_fault_of_any_call_lets_the_key_out(

@@ -5,12 +5,15 @@ from __future__ import annotations
 import copy
 import dataclasses
 import pickle
+from collections.abc import Iterable
 from dataclasses import dataclass as usual_dataclass
 from dataclasses import field
 from typing import Generic, TypeVar
 
 import pytest
 
+import runql
+import runql.drift
 from runql.quick_dataclasses import dataclass
 
 T = TypeVar("T")
@@ -125,3 +128,18 @@ def test_slots_copies_and_pickles() -> None:
     match value:
         case Quick(name, number):
             assert (name, number) == ("a", [1])
+
+
+def public_dataclasses() -> Iterable[type]:
+    for module in (runql, runql.drift):
+        for name in module.__all__:
+            found: object = getattr(module, name)
+            if isinstance(found, type) and dataclasses.is_dataclass(found):
+                yield found
+
+
+def test_what_users_get_refuses_assignments() -> None:
+    found = list(public_dataclasses())
+    assert len(found) > 20
+    changing = [each for each in found if "__setattr__" not in vars(each)]
+    assert changing == [runql.Traffic]
