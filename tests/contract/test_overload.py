@@ -7,7 +7,8 @@ import pytest
 from tests.contract.both_clients import Face
 from tests.contract.intercepting import Fault, InterceptingTransport, Sent
 
-from runql import IncompleteHistoriesError, QueryError, RequestTimedOutError, ServerFailureError
+from runql import Api, IncompleteHistoriesError, QueryError, RequestTimedOutError, ServerFailureError
+from runql.resources.runs.parts import counts
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun
 
@@ -53,6 +54,41 @@ def test_a_page_that_is_too_much_is_halved_until_it_is_not(
     assert max(sizes(transport)[4:]) <= 2 * KEEPS_UP
     # Every page that fails is followed by one that does not: a bounded price, whatever the server can do.
     assert len(transport.seen) <= 2 * RUNS
+
+
+@pytest.mark.parametrize(
+    ("metrics", "keeps_up", "expected"),
+    [
+        (10_000, RUNS, [3, 10, 10]),
+        (1, RUNS, [3, *[1] * 17]),
+        (10_000, 4, [3, 10, *[3] * 6]),
+    ],
+    ids=["few metrics", "many metrics", "an overload"],
+)
+def test_pages_of_metrics_are_as_large_as_the_runs_before_allow(
+    metrics: int,
+    keeps_up: int,
+    expected: list[int],
+    names: list[str],
+    server: RunningServer,
+    project: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(counts, "FIRST_PAGE", 3)
+    monkeypatch.setattr(counts, "MOST_A_PAGE", 10)
+    monkeypatch.setattr(counts, "METRICS_A_PAGE", metrics)
+
+    def overload(sent: Sent) -> Fault:
+        return failure("502") if sent.variables.get("first", 0) > keeps_up and sent.answer is None else None
+
+    transport = InterceptingTransport(overload)
+    with Api(base_url=server.url, api_key=server.api_key, transport=transport) as api:
+        lazy = api.runs(f"{server.entity}/{project}").scan_histories().lazy()
+        assert [sent.variables["first"] for sent in transport.seen] == expected
+        transport.seen.clear()
+        rows = lazy.select("run_id", "loss").collect()
+    assert rows["run_id"].to_list() == [name for name in names for _ in range(4)]
+    assert rows["loss"].to_list() == [1.0, 1 / 2, 1 / 3, 1 / 4] * RUNS
 
 
 def test_one_passing_failure_costs_one_request(

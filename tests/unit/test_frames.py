@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from runql.errors import MissingExtraError
+from runql.frames.batches import FEW, STEP, ColumnBatch
 from runql.frames.columns import Column
 from runql.frames.dtypes import MAX_DEPTH, MAX_FIELDS, DType, ListType, ScalarType, StructType, infer
 from runql.frames.table import Table, TableBuilder
@@ -282,3 +283,15 @@ def test_no_value_is_too_deep_for_a_frame() -> None:
         # Deeper than 24 levels, lists and objects are JSON inside of the levels above.
         inside = re.findall(r"[\[{]", str(cells))
         assert len(inside) == 1 + 5_000
+
+
+@pytest.mark.parametrize("height", [1, 5, FEW, FEW + 1, 3 * FEW])
+@pytest.mark.parametrize("dtype", [pl.Int64, pl.Float64])
+def test_a_step_that_two_rows_have_is_seen_in_few_rows_and_in_many(
+    height: int, dtype: type[pl.DataType]
+) -> None:
+    steps = pl.Series(range(height), dtype=dtype)
+    twice = pl.concat([steps, steps.tail(1)])
+    assert ColumnBatch({STEP: steps}, height).has_each_step_once()
+    assert not ColumnBatch({STEP: twice}, height + 1).has_each_step_once()
+    assert not ColumnBatch({STEP: twice.extend_constant(None, 1)}, height + 2).has_each_step_once()

@@ -22,7 +22,7 @@ from runql.errors import (
 )
 from runql.limits import ResponseLimitError
 from runql.transport.codec import encode, refused_parts
-from runql.transport.connections.long_bodies import IN_MEMORY
+from runql.transport.connections.long_bodies import FOR_A_FILE, PIECE, WHOLE
 from runql.transport.credentials.authorization import Credentials
 from runql.transport.diagnosis import ONCE, PASSWORD_WANTED, diagnose, diagnose_407, host_of
 from runql.transport.flow import Download, Post, Send, Upload
@@ -202,8 +202,10 @@ class Endpoint:
             parsed(request.url),
             headers=headers,
             content=content,
-            extensions={"timeout": httpx.Timeout(timeout).as_dict()}
-            | ({} if request.sink is not None else {IN_MEMORY: True}),
+            extensions={
+                "timeout": httpx.Timeout(timeout).as_dict(),
+                PIECE: WHOLE if request.sink is None else FOR_A_FILE,
+            },
         )
 
     def carries_key(self, request: Request) -> bool:

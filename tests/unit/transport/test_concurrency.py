@@ -102,6 +102,17 @@ def test_the_others_join_the_scouts_that_wait_for_the_network() -> None:
     assert concurrency.limit == MOST
 
 
+def test_the_cpu_that_connections_take_at_first_is_no_reason_for_fewer() -> None:
+    concurrency = Concurrency(MOST, 0.0, at_first=SCOUTS)
+    concurrency.none_has_ended(0.005)
+    now = run(concurrency, lambda _: 400.0, AT_FIRST, 0.005, computed=0.0025)
+    assert concurrency.limit > AT_FIRST
+    # What the flows themselves take is one.
+    for _ in range(20):
+        now = run(concurrency, lambda _: 1000.0, 100, now, computed=0.001)
+    assert concurrency.limit < AT_FIRST
+
+
 def test_scouts_stay_alone_where_one_has_ended() -> None:
     concurrency = Concurrency(MOST, 0.0, at_first=SCOUTS)
     concurrency.ended(0.004, 0, 0.003)

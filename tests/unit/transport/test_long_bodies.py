@@ -1,4 +1,4 @@
-"""Long bodies in memory come past the parser of HTTP, which still knows where they end."""
+"""Long bodies come past the parser of HTTP, which still knows where they end."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import httpcore
 import pytest
 from tests.patience import PATIENCE
 
-from runql.transport.connections.long_bodies import IN_MEMORY, LONG
+from runql.transport.connections import long_bodies
+from runql.transport.connections.long_bodies import LONG, PIECE, WHOLE
 from runql.transport.connections.pool import ConnectionPool
 from runql.transport.deadlines.sockets import bind_sockets
 
@@ -54,19 +55,20 @@ def answering(*responses: bytes) -> Serve:
     return serve
 
 
-def pieces(
-    pool: ConnectionPool, url: str, *, in_memory: bool = True, timeout: float = PATIENCE
-) -> list[bytes]:
-    extensions: dict[str, object] = {"timeout": {"read": timeout}}
+def pieces(pool: ConnectionPool, url: str, *, most: int = WHOLE, timeout: float = PATIENCE) -> list[bytes]:
+    return list(arriving(pool, url, most=most, timeout=timeout))
+
+
+def arriving(pool: ConnectionPool, url: str, *, most: int, timeout: float = PATIENCE) -> Generator[bytes]:
     request = httpcore.Request(
         "GET",
         url,
         headers={"Host": "server"},
-        extensions=extensions | ({IN_MEMORY: True} if in_memory else {}),
+        extensions={"timeout": {"read": timeout}, PIECE: most},
     )
     response = pool.handle_request(request)
     try:
-        return list(response.iter_stream())
+        yield from response.iter_stream()
     finally:
         response.close()
 
@@ -78,11 +80,31 @@ def test_a_long_body_in_memory_is_one_piece_and_its_connection_is_used_again() -
         assert len(pool.connections) == 1
 
 
-def test_a_body_for_a_file_comes_in_pieces() -> None:
-    with serving(answering(HEAD + BODY)) as (pool, url):
-        found = pieces(pool, url, in_memory=False)
-    assert len(found) > 1
-    assert b"".join(found) == BODY
+def test_a_body_for_a_file_comes_in_pieces_of_a_size() -> None:
+    with serving(answering(HEAD + BODY, HEAD + BODY)) as (pool, url):
+        for _ in range(2):
+            found = pieces(pool, url, most=LONG)
+            assert max(map(len, found)) <= LONG
+            assert b"".join(found) == BODY
+        assert len(pool.connections) == 1
+
+
+def test_a_piece_ends_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(long_bodies, "A_WHILE", 0.0)
+    has_arrived = threading.Event()
+
+    def pause(accepted: socket.socket) -> None:
+        answering(HEAD + BODY[:LONG])(accepted)
+        assert has_arrived.wait(PATIENCE)
+        accepted.sendall(BODY[LONG:])
+
+    with serving(pause) as (pool, url):
+        found: list[bytes] = []
+        for piece in arriving(pool, url, most=WHOLE):
+            found.append(piece)
+            if sum(map(len, found)) == LONG:
+                has_arrived.set()
+        assert b"".join(found) == BODY
 
 
 @pytest.mark.parametrize("response", [CHUNKED, HEAD.replace(b"content-length", b"x") + BODY])

@@ -27,8 +27,7 @@ class RowCounts:
     @classmethod
     def of(cls, lines: int | None, history_keys: JSONValue) -> RowCounts:
         """Read the counts from a response."""
-        keys = history_keys.get("keys") if isinstance(history_keys, dict) else None
-        return cls(lines, keys if isinstance(keys, dict) else {})
+        return cls(lines, metrics_of(history_keys) or {})
 
     def of_rows_with(self, keys: Sequence[str]) -> tuple[int, ...]:
         """The numbers that the rows with all of these keys may have; empty where the server does not count them.
@@ -58,6 +57,12 @@ class RowCounts:
         return None if total is None else (total - sum(_counts(info, NIL)), total)
 
 
+def metrics_of(history_keys: JSONValue) -> dict[str, JSONValue] | None:
+    """What `historyKeys` says of each key; None where the server does not count them."""
+    keys = history_keys.get("keys") if isinstance(history_keys, dict) else None
+    return keys if isinstance(keys, dict) else None
+
+
 def key_infos(keys: Mapping[str, JSONValue], key: str) -> Iterator[JSONValue]:
     """What `historyKeys` says of a key: first under the whole name, then under members of objects."""
     if key in keys:
@@ -84,8 +89,7 @@ def _counts(info: JSONValue, kind: str | None = None) -> Iterator[int]:
             yield int(count)
 
 
-def type_counts(info: JSONValue) -> Iterator[dict[str, JSONValue]]:
+def type_counts(info: JSONValue) -> Sequence[dict[str, JSONValue]]:
+    """The kinds of values of a key, each with its count."""
     kinds = info.get("typeCounts") if isinstance(info, dict) else None
-    for kind in kinds if isinstance(kinds, list) else []:
-        if isinstance(kind, dict):
-            yield kind
+    return [kind for kind in kinds if isinstance(kind, dict)] if isinstance(kinds, list) else ()

@@ -8,20 +8,27 @@
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, Protocol
 
 from runql.transport.deadlines.sockets import BoundedStream
 from runql.transport.http_library import httpcore
 
-IN_MEMORY: Final = "runql.in_memory"
-"""Extension of a request whose caller keeps all of the body: it may arrive as one piece."""
+PIECE: Final = "runql.piece"
+"""Extension of a request: so many bytes of its response's body may arrive as one piece. Memory for them is taken at once."""
+
+WHOLE: Final = 1 << 28
+"""The largest piece of a body that stays in memory."""
+
+FOR_A_FILE: Final = 1 << 20
+"""The largest piece of a body that is written to a file."""
 
 LONG: Final = 1 << 17
 """Bytes that are left of a body, from which on this is worth it."""
 
-MOST: Final = 1 << 28
-"""Bytes of a body up to which memory for all of it is taken before they have arrived."""
+A_WHILE: Final = 0.1
+"""Seconds after which a piece ends: callers report progress, and what breaks off loses the piece that was arriving."""
 
 
 class _Counter(Protocol):
@@ -33,32 +40,31 @@ class _Counter(Protocol):
 def pieces_of(
     stream: Iterable[bytes], request: httpcore.Request, response: httpcore.Response
 ) -> Iterable[bytes]:
-    """Return the pieces of a body; of one that stays in memory and is long, the rest past the parser, as one piece."""
+    """Return the pieces of a body; if it is long, the rest past the parser, in pieces as large as the request allows."""
     counter, network = _counter_of(stream), _extensions(response).get("network_stream")
     asked = _extensions(request)
-    if (
-        counter is None
-        or IN_MEMORY not in asked
-        or not isinstance(network, BoundedStream)
-        or not network.fills
-    ):
+    if counter is None or PIECE not in asked or not isinstance(network, BoundedStream) or not network.fills:
         return stream
-    return _filled(stream, counter, network, asked.get("timeout", {}).get("read"))
+    return _filled(stream, counter, network, asked.get("timeout", {}).get("read"), asked[PIECE])
 
 
 def _filled(
-    stream: Iterable[bytes], counter: _Counter, network: BoundedStream, timeout: float | None
+    stream: Iterable[bytes], counter: _Counter, network: BoundedStream, timeout: float | None, most: int
 ) -> Iterator[bytes]:
     for first in stream:
         left = counter._remaining  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - see `_Counter`
-        if not LONG <= left <= MOST:
+        if left < LONG:
             yield first
             continue
         size = len(first) + left
-        # It asks for memory once, and lets the socket write to it.
-        whole = io.BufferedReader(_Arriving(first, left, network, timeout)).read(size)
-        counter._remaining = size - len(whole)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - see `_Counter`
-        yield whole
+        arriving = _Arriving(first, left, network, timeout)
+        # It asks for the memory of a piece once, and lets the socket write to it.
+        reader = io.BufferedReader(arriving)
+        while piece := reader.read(min(most, size)):
+            size -= len(piece)
+            counter._remaining = size  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - see `_Counter`
+            yield piece
+            arriving.begin_piece()
 
 
 def _extensions(message: object) -> Mapping[str, Any]:
@@ -68,7 +74,7 @@ def _extensions(message: object) -> Mapping[str, Any]:
 
 
 class _Arriving(io.RawIOBase):
-    """The bytes that are here, then those of the network; it ends where they do, or where the server closes."""
+    """The bytes that are here, then those of the network, for a while; it ends where they do, or where the server closes."""
 
     def __init__(self, first: bytes, left: int, network: BoundedStream, timeout: float | None) -> None:
         super().__init__()
@@ -76,6 +82,11 @@ class _Arriving(io.RawIOBase):
         self._left = left
         self._network = network
         self._timeout = timeout
+        self._until: float | None = None
+
+    def begin_piece(self) -> None:
+        """Let more bytes arrive."""
+        self._until = None
 
     def readable(self) -> bool:
         return True
@@ -84,11 +95,13 @@ class _Arriving(io.RawIOBase):
         if self._first:
             size = min(len(self._first), len(buffer))
             buffer[:size], self._first = self._first[:size], self._first[size:]
-            return size
-        if not self._left:
+        # A piece without bytes would be the end, so the first read of each is never refused.
+        elif not self._left or (self._until is not None and time.monotonic() >= self._until):
             return 0
-        size = self._network.read_into(buffer[: self._left], self._timeout)
-        self._left -= size
+        else:
+            size = self._network.read_into(buffer[: self._left], self._timeout)
+            self._left -= size
+        self._until = self._until or time.monotonic() + A_WHILE
         return size
 
 

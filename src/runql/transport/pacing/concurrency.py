@@ -62,6 +62,7 @@ class Concurrency:
         self._last: tuple[int, float] | None = None
         self._rounds_left = 0
         self._is_scouting = True
+        self._is_starting = False
 
     def none_has_ended(self, now: float) -> int:
         """Return how many workers to add because the first flows wait for the network; 0 where one has ended after all."""
@@ -70,6 +71,7 @@ class Concurrency:
             return 0
         self.limit += more
         self._running = self.limit
+        self._is_starting = True
         self._begin_round(now)
         return more
 
@@ -98,7 +100,10 @@ class Concurrency:
 
     def _end_round(self, now: float) -> None:
         seconds = max(now - self._began, 1e-6)
-        rate, is_saturated = self._ended / seconds, self._computed >= SATURATED * seconds
+        rate = self._ended / seconds
+        # Connections, and what a process does once, take CPU and time of this round. Fewer flows would seem no slower.
+        is_saturated = not self._is_starting and self._computed >= SATURATED * seconds
+        self._is_starting = False
         if self._rounds_left:
             self._rounds_left -= 1
         elif self._last is not None and not self._is_better(rate, *self._last):

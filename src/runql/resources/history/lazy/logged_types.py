@@ -8,7 +8,7 @@ from typing import Final
 
 from runql.frames.asked_types import AskedType
 from runql.quick_dataclasses import dataclass
-from runql.resources.history.row_counts import NIL, key_infos, type_counts
+from runql.resources.history.row_counts import NIL, key_infos, metrics_of, type_counts
 from runql.resources.history.window import last_step
 from runql.values import JSONValue
 
@@ -31,8 +31,8 @@ class LoggedTypes:
 
     def add(self, lines: int | None, history_keys: JSONValue, names: Iterable[str] | None) -> None:
         """Add a run; ``names`` are the metrics to look for, None for all of whole rows."""
-        keys = history_keys.get("keys") if isinstance(history_keys, dict) else None
-        if not isinstance(keys, dict):
+        keys = metrics_of(history_keys)
+        if keys is None:
             self.is_whole = self.is_whole and lines == 0
             return
         # The server lists metrics of the machine along with those of the history.

@@ -19,7 +19,7 @@ from runql.resources.runs.frames.lazy import read_runs, run_types, some_columns,
 from runql.resources.runs.frames.lazy_filters import both, run_filter
 from runql.resources.runs.frames.run_columns import RunColumns
 from runql.resources.runs.histories.page import HistoriesPlan
-from runql.resources.runs.parts.counts import count_histories
+from runql.resources.runs.parts.counts import note_metrics
 from runql.resources.runs.query import RunQuery
 from runql.transport.sync import RetryingClient
 from runql.values import as_json
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from runql_graphql.fragments import WholeHistory
 
 LEADING: Final = (RUN_ID, STEP)
-RUNS_A_PAGE: Final = 250
-"""Runs whose metrics a request lists."""
 
 
 class LazyHistories(LazySource):
@@ -75,7 +73,7 @@ class LazyHistories(LazySource):
                 self.note(rows=0)
                 return
         self.note(**scan.options, filters=query.filters, rows=n_rows)
-        stream = self._stream(HistoriesPlan(query, scan))
+        stream = self._stream(HistoriesPlan(query, scan, self._plan.heights))
         while (batches := self._client.run(stream.next_batches())) is not None:
             frame = rows_frame([*batches], LEADING, metrics, self._types, known=known)
             yield frame if joined is None else joined.join(frame)
@@ -150,18 +148,20 @@ def lazy_histories(
     run_schema: Schema | None,
     stream: Callable[[HistoriesPlan], Portions],
 ) -> pl.LazyFrame:
-    """Return the lazy frame of a scan; sends one request for each 250 runs, unless the schema has every key."""
+    """Return the lazy frame of a scan; sends the requests of `note_metrics`, unless the schema has every key."""
     runs = (
         typed_columns([*run_columns, *(run_schema or ())], run_schema) if run_columns or run_schema else None
     )
-    logged, keys = LoggedTypes(), plan.scan.keys
+    logged, keys, heights = LoggedTypes(), plan.scan.keys, list[int]()
     if keys is None or not {*keys} <= {*schema.types, STEP, *TIMES}:
 
-        def note_keys(run: WholeHistory) -> None:
+        def note(run: WholeHistory) -> None:
             logged.add(run.history_line_count, as_json(run.history_keys), keys)
+            heights.append(run.history_line_count or 0)
 
-        client.run(count_histories(plan.query, RUNS_A_PAGE, with_keys=True, note_keys=note_keys))
+        client.run(note_metrics(plan.query, note))
     types = row_types(logged, plan.scan, schema, LEADING)
     hidden = () if runs is None else runs.names
     types = {name: asked for name, asked in types.items() if name not in hidden}
+    plan = replace(plan, heights=plan.heights or tuple(heights))
     return LazyHistories(client, plan, types, logged, runs, stream).lazy()

@@ -48,7 +48,7 @@ class HistoriesPlan:
     Attributes:
         query: which runs.
         scan: which rows of each; its run has no id.
-        heights: how many rows each of the chosen runs of a part has; empty where nobody counted them.
+        heights: how many rows each of the runs had when they were counted; empty where nobody counted them.
     """
 
     query: RunQuery

@@ -57,6 +57,8 @@ class PageBudget:
         """Choose the first page for runs of which the rows are known, and the bytes of a row where they are."""
         if row_bytes is not None:
             self.learn(1, row_bytes)
+            # Nothing is left to be found out by smaller pages.
+            self.runs = max(self.runs, MOST_RUNS)
         self.runs = self.choose(heights)
 
     def choose(self, heights: Sequence[int]) -> int:

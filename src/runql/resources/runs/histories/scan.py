@@ -179,9 +179,10 @@ class HistoriesScan(ArrowScan, Travelling, Shown, Generic[F_co]):
         Comparisons of `_step` and choices of `run_id` become bounds and a filter, and ``head`` ends the reading. A query
         of at most half of the metrics requests these alone; rows that lack them arrive too.
 
-        Requests: one for each 250 runs for the types, unless ``keys`` and ``schema`` have them. A query sends those of
-        the rows it needs, and one a page of runs where it needs columns of runs. Runs whose rows lack metrics since, or
-        share steps, are requested again, alone or with their page.
+        Requests: for the types, unless ``keys`` and ``schema`` have them, one for the first 250 runs, then one for each
+        1,000, or for fewer that have 40,000 metrics together. A query sends those of the rows it needs, and one a page
+        of runs where it needs columns of runs. Runs whose rows lack metrics since, or share steps, are requested again,
+        alone or with their page.
 
         Args:
             run_columns: fields of each row's run, such as ``state`` or ``tags``, as in `Runs.to_polars`. They replace
