@@ -1,6 +1,6 @@
 # Everything runs in environments of the project's own: .venv for the work, .venv-wandb-* for the official SDK as an oracle.
 .DEFAULT_GOAL := help
-.PHONY: help setup generate check docs browser oracles test landing faults soak limiter kill fuzz conformance record senders drift servers peers sample demo bench mlflow wheel floors lock clean
+.PHONY: help setup generate check check-lint check-mypy check-pyright docs browser oracles test landing faults soak limiter kill fuzz conformance record senders drift servers peers sample demo bench mlflow wheel floors lock clean
 
 PYTHON ?= python3.11
 BIN := .venv/bin
@@ -62,17 +62,23 @@ lock:  ## write .ci/requirements/ again: every version of constraints.txt, with 
 generate: .venv/.ready  ## rebuild generated/ from schema/ and queries/
 	$(BIN)/python -m runql_codegen
 
-check: .venv/.ready  ## format, lint, types, import contracts
+check: check-lint check-mypy check-pyright  ## format, lint, types, import contracts
+
+check-lint: .venv/.ready
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml src generated
+
+check-mypy: .venv/.ready
 	$(BIN)/mypy
 	$(BIN)/mypy --platform win32 src generated
 	$(BIN)/mypy --platform darwin src generated
+
+check-pyright: .venv/.ready
 	$(BIN)/pyright
 	@mkdir -p build
 	PATH="$(CURDIR)/$(BIN):$$PATH" pyright --verifytypes runql --ignoreexternal > build/types.txt || { grep -v '^   runql' build/types.txt; exit 1; }
-	$(BIN)/lint-imports
-	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml src generated
 
 .venv-docs/.ready: .ci/requirements/docs.txt
 	$(PYTHON) -m venv .venv-docs

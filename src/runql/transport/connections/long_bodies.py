@@ -24,7 +24,7 @@ WHOLE: Final = 1 << 28
 FOR_A_FILE: Final = 1 << 20
 """The largest piece of a body that is written to a file."""
 
-LONG: Final = 1 << 17
+LONG: Final = 1 << 15
 """Bytes that are left of a body, from which on this is worth it."""
 
 A_WHILE: Final = 0.1
