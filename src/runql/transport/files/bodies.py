@@ -21,6 +21,9 @@ CHUNK = 1 << 18
 BUFFER_SIZE = 1 << 20
 """Bytes of a response that are buffered before they are written and hashed; small writes make threads wait for each other."""
 
+LARGE_WRITE = 1 << 19
+"""Bytes of a piece, on average, from which on the pieces of the buffer are written one after the other."""
+
 SMALL_WRITE = 1 << 16
 """Fewer bytes than these are written without a thread hop."""
 
@@ -157,13 +160,15 @@ class Sink:
         Raises:
             LocalFileError: the file cannot be written.
         """
-        chunk = b"".join(self._held)
-        self._held.clear()
-        self._held_size = 0
-        with self._saving():
-            self._opened().write(chunk)
-        if self._expected:
-            self._digest.update(chunk)
+        # Large pieces need no copy. Of small ones each write would let another thread run.
+        is_large = self._held_size >= LARGE_WRITE * len(self._held)
+        chunks = self._held if is_large else [b"".join(self._held)]
+        self._held, self._held_size = [], 0
+        for chunk in chunks:
+            with self._saving():
+                self._opened().write(chunk)
+            if self._expected:
+                self._digest.update(chunk)
 
     def report(self) -> None:
         """Call the caller's progress function."""

@@ -12,7 +12,8 @@ from runql.resources.history.row_counts import NIL, key_infos, metrics_of, type_
 from runql.resources.history.window import last_step
 from runql.values import JSONValue
 
-_SCALARS: Final = frozenset({"number", "string", "bool", NIL})
+NUMBER: Final = "number"
+_SCALARS: Final = frozenset({NUMBER, "string", "bool", NIL})
 
 
 @dataclass(slots=True)
@@ -38,11 +39,18 @@ class LoggedTypes:
         # The server lists metrics of the machine along with those of the history.
         logged = [name for name in keys if not name.startswith("system/")] if names is None else names
         full: set[str] = set()
+        usual: JSONValue = [{"type": NUMBER, "count": lines}]
         for name in logged:
             info = keys[name] if name in keys else next(key_infos(keys, name), None)
             if info is None:
                 continue
-            known, kind, count = self.kinds.setdefault(name, set()), NIL, None
+            known = self.kinds.setdefault(name, set())
+            # Most metrics are a number in each row; one comparison takes half the time of a look at the parts.
+            if isinstance(info, dict) and info.get("typeCounts") == usual:
+                known.add(NUMBER)
+                full.add(name)
+                continue
+            kind, count = NIL, None
             for each in type_counts(info):
                 kind, count = str(each.get("type")), each.get("count")
                 known.add(kind)
@@ -59,7 +67,7 @@ class LoggedTypes:
         kinds = self.kinds.get(name, set()) - {NIL}
         if kinds == {"bool"}:
             return AskedType("Boolean")
-        return AskedType("Float64" if kinds <= {"bool", "number"} else "String")
+        return AskedType("Float64" if kinds <= {"bool", NUMBER} else "String")
 
     def fill_rows(self, names: Iterable[str]) -> bool:
         """Whether each row of every run had these metrics, at the steps 0, 1, 2, …"""
