@@ -12,8 +12,7 @@ import httpcore
 import pytest
 from tests.patience import PATIENCE
 
-from runql.transport.connections import long_bodies
-from runql.transport.connections.long_bodies import LONG, PIECE, WHOLE
+from runql.transport.connections.long_bodies import LONG, PIECE, WHOLE, Piece
 from runql.transport.connections.pool import ConnectionPool
 from runql.transport.deadlines.sockets import bind_sockets
 
@@ -55,11 +54,11 @@ def answering(*responses: bytes) -> Serve:
     return serve
 
 
-def pieces(pool: ConnectionPool, url: str, *, most: int = WHOLE, timeout: float = PATIENCE) -> list[bytes]:
+def pieces(pool: ConnectionPool, url: str, *, most: Piece = WHOLE, timeout: float = PATIENCE) -> list[bytes]:
     return list(arriving(pool, url, most=most, timeout=timeout))
 
 
-def arriving(pool: ConnectionPool, url: str, *, most: int, timeout: float = PATIENCE) -> Generator[bytes]:
+def arriving(pool: ConnectionPool, url: str, *, most: Piece, timeout: float = PATIENCE) -> Generator[bytes]:
     request = httpcore.Request(
         "GET",
         url,
@@ -83,14 +82,13 @@ def test_a_long_body_in_memory_is_one_piece_and_its_connection_is_used_again() -
 def test_a_body_for_a_file_comes_in_pieces_of_a_size() -> None:
     with serving(answering(HEAD + BODY, HEAD + BODY)) as (pool, url):
         for _ in range(2):
-            found = pieces(pool, url, most=LONG)
+            found = pieces(pool, url, most=Piece(LONG, PATIENCE))
             assert max(map(len, found)) <= LONG
             assert b"".join(found) == BODY
         assert len(pool.connections) == 1
 
 
-def test_a_piece_ends_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(long_bodies, "A_WHILE", 0.0)
+def test_a_piece_ends_after_a_while() -> None:
     has_arrived = threading.Event()
 
     def pause(accepted: socket.socket) -> None:
@@ -100,7 +98,7 @@ def test_a_piece_ends_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with serving(pause) as (pool, url):
         found: list[bytes] = []
-        for piece in arriving(pool, url, most=WHOLE):
+        for piece in arriving(pool, url, most=WHOLE._replace(seconds=0.0)):
             found.append(piece)
             if sum(map(len, found)) == LONG:
                 has_arrived.set()

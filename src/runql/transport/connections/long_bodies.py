@@ -8,27 +8,38 @@
 from __future__ import annotations
 
 import io
+import math
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from runql.transport.deadlines.sockets import BoundedStream
 from runql.transport.http_library import httpcore
 
 PIECE: Final = "runql.piece"
-"""Extension of a request: so many bytes of its response's body may arrive as one piece. Memory for them is taken at once."""
-
-WHOLE: Final = 1 << 28
-"""The largest piece of a body that stays in memory."""
-
-FOR_A_FILE: Final = 1 << 20
-"""The largest piece of a body that is written to a file."""
+"""Extension of a request: the `Piece` in which its response's body may arrive."""
 
 LONG: Final = 1 << 15
 """Bytes that are left of a body, from which on this is worth it."""
 
-A_WHILE: Final = 0.1
-"""Seconds after which a piece ends: callers report progress, and what breaks off loses the piece that was arriving."""
+
+class Piece(NamedTuple):
+    """What may arrive of a body as one piece.
+
+    Attributes:
+        size: bytes at most. Memory for them is taken at once.
+        seconds: after so many it ends: the caller reports progress, and what breaks off loses no more than that.
+    """
+
+    size: int
+    seconds: float
+
+
+WHOLE: Final = Piece(1 << 28, math.inf)
+"""For a body that stays in memory."""
+
+FOR_A_FILE: Final = Piece(1 << 20, 0.1)
+"""For a body that is written to a file."""
 
 
 class _Counter(Protocol):
@@ -49,7 +60,7 @@ def pieces_of(
 
 
 def _filled(
-    stream: Iterable[bytes], counter: _Counter, network: BoundedStream, timeout: float | None, most: int
+    stream: Iterable[bytes], counter: _Counter, network: BoundedStream, timeout: float | None, most: Piece
 ) -> Iterator[bytes]:
     for first in stream:
         left = counter._remaining  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - see `_Counter`
@@ -57,10 +68,10 @@ def _filled(
             yield first
             continue
         size = len(first) + left
-        arriving = _Arriving(first, left, network, timeout)
+        arriving = _Arriving(first, left, network, timeout, most.seconds)
         # It asks for the memory of a piece once, and lets the socket write to it.
         reader = io.BufferedReader(arriving)
-        while piece := reader.read(min(most, size)):
+        while piece := reader.read(min(most.size, size)):
             size -= len(piece)
             counter._remaining = size  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - see `_Counter`
             yield piece
@@ -76,12 +87,15 @@ def _extensions(message: object) -> Mapping[str, Any]:
 class _Arriving(io.RawIOBase):
     """The bytes that are here, then those of the network, for a while; it ends where they do, or where the server closes."""
 
-    def __init__(self, first: bytes, left: int, network: BoundedStream, timeout: float | None) -> None:
+    def __init__(
+        self, first: bytes, left: int, network: BoundedStream, timeout: float | None, seconds: float
+    ) -> None:
         super().__init__()
         self._first = memoryview(first)
         self._left = left
         self._network = network
         self._timeout = timeout
+        self._seconds = seconds
         self._until: float | None = None
 
     def begin_piece(self) -> None:
@@ -101,7 +115,7 @@ class _Arriving(io.RawIOBase):
         else:
             size = self._network.read_into(buffer[: self._left], self._timeout)
             self._left -= size
-        self._until = self._until or time.monotonic() + A_WHILE
+        self._until = self._until or time.monotonic() + self._seconds
         return size
 
 
