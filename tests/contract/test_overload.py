@@ -9,6 +9,7 @@ from tests.contract.intercepting import Fault, InterceptingTransport, Sent
 
 from runql import Api, IncompleteHistoriesError, QueryError, RequestTimedOutError, ServerFailureError
 from runql.resources.runs.parts import counts
+from runql_server.lenient_json import JsonInput
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun
 
@@ -89,6 +90,20 @@ def test_pages_of_metrics_are_as_large_as_the_runs_before_allow(
         rows = lazy.select("run_id", "loss").collect()
     assert rows["run_id"].to_list() == [name for name in names for _ in range(4)]
     assert rows["loss"].to_list() == [1.0, 1 / 2, 1 / 3, 1 / 4] * RUNS
+
+
+@pytest.mark.parametrize(("metric", "first"), [("loss", 500), ("text", 50)])
+def test_only_numbers_fill_the_first_page_of_a_lazy_query(
+    metric: str, first: int, server: RunningServer, project: str
+) -> None:
+    row: dict[str, JsonInput] = {"loss": 0.5, "text": "a string of any length", "more": 1, "others": 2}
+    server.seed(project, [SeedRun(name=f"r{n:02}", history=[row]) for n in range(60)])
+    transport = InterceptingTransport(lambda _sent: None)
+    with Api(base_url=server.url, api_key=server.api_key, transport=transport) as api:
+        lazy = api.runs(f"{server.entity}/{project}").scan_histories().lazy()
+        transport.seen.clear()
+        assert lazy.select(metric).collect()[metric].to_list() == [row[metric]] * 60
+        assert transport.seen[0].variables["first"] == first
 
 
 def test_one_passing_failure_costs_one_request(

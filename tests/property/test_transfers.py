@@ -13,7 +13,7 @@ from tests.contract.file_responses import digest
 from tests.profiles import examples
 
 from runql.errors import RunqlError
-from runql.transport.files.bodies import Sink
+from runql.transport.files.bodies import BUFFER_SIZE, LARGE_WRITE, Sink
 from runql.transport.files.shared_progress import shared_progress
 from runql.transport.flow import Download, save
 from runql.transport.wire import Response
@@ -167,3 +167,18 @@ def test_shared_progress_never_falls_and_ends_at_the_total(
 
 def test_nobody_listens_to_nothing() -> None:
     assert shared_progress(None, [1, 2]) == [None, None]
+
+
+@given(st.lists(st.sampled_from([1, LARGE_WRITE - 1, LARGE_WRITE, BUFFER_SIZE]), max_size=5))
+def test_pieces_of_any_size_are_written_in_order_and_hashed(lengths: list[int]) -> None:
+    pieces = [bytes([place]) * length for place, length in enumerate(lengths)]
+    body = b"".join(pieces)
+    with tempfile.TemporaryDirectory() as folder:
+        sink = Sink(Path(folder) / "x", digest=digest(body), size=len(body))
+        assert sink.begin(200, {"content-length": str(len(body))})
+        for piece in pieces:
+            sink.take(piece)
+            if sink.is_full:
+                sink.flush()
+        sink.finish()
+        assert sink.target.read_bytes() == body

@@ -24,7 +24,7 @@ RUN_ID = "run_id"
 CHUNK_ROWS = 1 << 14
 """Rows of each chunk of a series, at least; the last chunk may have fewer."""
 
-FEW = 1_000
+FEW = 256
 """Rows up to which Python counts different steps sooner than polars, which hands each count to its own threads."""
 
 

@@ -1,4 +1,4 @@
-"""Long bodies of a known length: read from the socket to where they stay, past the parser of HTTP."""
+"""Long bodies of a known length: read from the socket, past the parser of HTTP."""
 
 # h11 looks at each byte of a body, and copies it five times on the way. It only has to count them: where the length is
 # known, the rest of a body needs no parsing. The first bytes come from h11, which may have read some with the headers.

@@ -69,6 +69,10 @@ class LoggedTypes:
             return AskedType("Boolean")
         return AskedType("Float64" if kinds <= {"bool", NUMBER} else "String")
 
+    def are_numbers(self, names: Iterable[str]) -> bool:
+        """Whether the server counted these metrics, and each has numbers alone."""
+        return all(name in self.kinds and self.kinds[name] <= {NUMBER, NIL} for name in names)
+
     def fill_rows(self, names: Iterable[str]) -> bool:
         """Whether each row of every run had these metrics, at the steps 0, 1, 2, …"""
         return self.full is not None and self.full.issuperset(names)

@@ -92,7 +92,7 @@ class HistoriesCursor:
         self._budget = budget or PageBudget(plan.query.per_page, plan.scan.page_size)
         if plan.heights and budget is None:
             row_bytes = None if plan.scan.keys is None else CELL_BYTES * len(plan.scan.columns)
-            self._budget.expect(plan.heights, row_bytes)
+            self._budget.expect(plan.heights, row_bytes, is_sure=plan.are_numbers)
         self._pages = AdaptivePages(plan.query, self._ask, self._budget.runs)
         self._share = self._rows_a_run
         self._was_asked_again = False

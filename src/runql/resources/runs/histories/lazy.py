@@ -73,7 +73,9 @@ class LazyHistories(LazySource):
                 self.note(rows=0)
                 return
         self.note(**scan.options, filters=query.filters, rows=n_rows)
-        stream = self._stream(HistoriesPlan(query, scan, self._plan.heights))
+        are_numbers = scan.keys is not None and self._logged.are_numbers(metrics)
+        heights = self._plan.heights if are_numbers else ()
+        stream = self._stream(HistoriesPlan(query, scan, heights, are_numbers))
         while (batches := self._client.run(stream.next_batches())) is not None:
             frame = rows_frame([*batches], LEADING, metrics, self._types, known=known)
             yield frame if joined is None else joined.join(frame)

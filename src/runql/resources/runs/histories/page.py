@@ -49,11 +49,13 @@ class HistoriesPlan:
         query: which runs.
         scan: which rows of each; its run has no id.
         heights: how many rows each of the runs had when they were counted; empty where nobody counted them.
+        are_numbers: whether the rows hold numbers alone, as the server counts, so that their bytes are known.
     """
 
     query: RunQuery
     scan: ScanPlan
     heights: tuple[int, ...] = ()
+    are_numbers: bool = False
 
     def words(self) -> str:
         """Which rows of which runs, for people."""

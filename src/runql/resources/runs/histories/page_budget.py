@@ -53,11 +53,17 @@ class PageBudget:
         if self._bytes_read:
             self._rows = max(1, min(MOST_ROWS, self._most_bytes * self._rows_read // self._bytes_read))
 
-    def expect(self, heights: Sequence[int], row_bytes: int | None) -> None:
-        """Choose the first page for runs of which the rows are known, and the bytes of a row where they are."""
+    def expect(self, heights: Sequence[int], row_bytes: int | None, *, is_sure: bool = False) -> None:
+        """Choose the first page for runs of which the rows are known.
+
+        Args:
+            heights: rows of each run.
+            row_bytes: of a row, where they can be guessed.
+            is_sure: no row is much longer, so that smaller pages need not show it first.
+        """
         if row_bytes is not None:
             self.learn(1, row_bytes)
-            # Nothing is left to be found out by smaller pages.
+        if is_sure:
             self.runs = max(self.runs, MOST_RUNS)
         self.runs = self.choose(heights)
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from operator import attrgetter
-from typing import Final, TypeAlias
+from typing import Final
 
 from runql.resources.history.row_counts import metrics_of
 from runql.resources.pages.listing import Listing, Page, read_page
@@ -26,8 +25,6 @@ MOST_A_PAGE: Final = 1_000
 METRICS_A_PAGE: Final = 40_000
 """Metrics of all runs of a page together: about 5 MB."""
 
-NoteRun: TypeAlias = Callable[[WholeHistory], None]
-
 
 def count_histories(query: RunQuery, per_page: int, *, with_keys: bool) -> Flow[list[WholeHistory]]:
     """Return the runs of a list with the number of their rows; one request for each ``per_page`` runs.
@@ -37,10 +34,10 @@ def count_histories(query: RunQuery, per_page: int, *, with_keys: bool) -> Flow[
         per_page: runs a request.
         with_keys: with the keys, their types and their last step.
     """
-    listing = Listing[WholeHistory, WholeHistory](
+    listing = Listing(
         partial(_page, query, with_keys),
-        lambda page: [*page.nodes],
-        attrgetter("id"),
+        _nodes,
+        lambda run: run.id,
         per_page=per_page,
         limit=query.limit,
     )
@@ -48,7 +45,7 @@ def count_histories(query: RunQuery, per_page: int, *, with_keys: bool) -> Flow[
     return listing.items
 
 
-def note_metrics(query: RunQuery, note: NoteRun) -> Flow[None]:
+def note_metrics(query: RunQuery, note: Callable[[WholeHistory], None]) -> Flow[None]:
     """Pass the runs of a list with their metrics to a function, and keep none: those of many runs are large.
 
     Requests: one for the first 250 runs. Then one for as many as have 40,000 metrics together, at most 1,000; for 250
@@ -62,8 +59,12 @@ def note_metrics(query: RunQuery, note: NoteRun) -> Flow[None]:
         pages.aim(page.nodes)
         return [run.id for run in page.nodes]
 
-    listing = Listing[WholeHistory, str](pages.read, convert, str, per_page=MOST_A_PAGE, limit=query.limit)
+    listing = Listing(pages.read, convert, str, per_page=MOST_A_PAGE, limit=query.limit)
     yield from listing.reach(None)
+
+
+def _nodes(page: Page[WholeHistory]) -> list[WholeHistory]:
+    return [*page.nodes]
 
 
 class _PagesOfMetrics:
