@@ -207,16 +207,27 @@ class Trial:
 
 @dataclass(frozen=True)
 class Environment:
-    """A virtual environment of its own."""
+    """A virtual environment, and the folder that its commands run in.
+
+    No other environment runs there: two mypy that share a cache, one with pandas and one without, end with an error.
+
+    Attributes:
+        trial: what it is part of.
+        path: the environment.
+        folder: the working folder, empty at first.
+    """
 
     trial: Trial
     path: Path
+    folder: Path
 
     @classmethod
     def create(cls, trial: Trial, name: str) -> Environment:
         """A new one that holds pip alone."""
-        venv.create(trial.folder / name, with_pip=True)
-        return cls(trial, trial.folder / name)
+        environment = cls(trial, trial.folder / name, trial.folder / f"{name}-work")
+        environment.folder.mkdir()
+        venv.create(environment.path, with_pip=True)
+        return environment
 
     @property
     def programs(self) -> Path:
@@ -245,7 +256,11 @@ class Environment:
 
     def run(self, code: str) -> str:
         """Run some Python with warnings as errors."""
-        return self.trial.run(self.python, "-W", "error", "-c", code)
+        return self.trial.run(self.python, "-W", "error", "-c", code, folder=self.folder)
+
+    def run_program(self, name: str, *arguments: str | Path) -> str:
+        """Run one of its commands."""
+        return self.trial.run(self.programs / name, *arguments, folder=self.folder)
 
     def run_module(
         self, *arguments: str | Path, folder: Path | None = None, environ: Mapping[str, str] | None = None
@@ -253,7 +268,7 @@ class Environment:
         """Run a module of its Python with the environment activated: pyright asks the `python` that it finds."""
         path = os.pathsep.join([str(self.programs), os.environ.get("PATH", "")])
         activated = {"PATH": path, "VIRTUAL_ENV": str(self.path), **(environ or {})}
-        return self.trial.run(self.python, "-m", *arguments, folder=folder, environ=activated)
+        return self.trial.run(self.python, "-m", *arguments, folder=folder or self.folder, environ=activated)
 
 
 def main() -> None:
@@ -313,7 +328,7 @@ def try_with_extras(trial: Trial, wheel: Path) -> None:
     trial.try_out("it reads frames from its own embedded server", lambda: full.run(WITH_THE_SERVER) or None)
     trial.try_out("the command helps", lambda: check_command_helps(full))
     trial.try_out("the demo runs", lambda: check_demo(full))
-    full.install("pyright", "pandas-stubs", "pyarrow-stubs", "pytest")
+    full.install("pyright[nodejs]", "pandas-stubs", "pyarrow-stubs", "pytest")
     for package in sorted(SHIPPED - {"runql_codegen"}):  # a command, which no user imports
         trial.try_out(f"every public type of {package} is known", partial(check_types, full, package))
 
@@ -326,7 +341,7 @@ def try_image(trial: Trial, wheel: Path) -> None:
 def try_strictly(trial: Trial, wheel: Path, extra: str) -> None:
     """With one extra for frames, as a strict user has it."""
     strict = Environment.create(trial, f"strict-{extra}")
-    strict.install(f"runql[{extra}] @ {wheel.as_uri()}", "mypy", "pyright", *STUBS[extra])
+    strict.install(f"runql[{extra}] @ {wheel.as_uri()}", "mypy", "pyright[nodejs]", *STUBS[extra])
     trial.try_out(
         f"with {extra} alone a strict program is clean", lambda: check_strict_program(strict, extra)
     )
@@ -334,37 +349,35 @@ def try_strictly(trial: Trial, wheel: Path, extra: str) -> None:
 
 def try_app(trial: Trial, wheel: Path) -> None:
     """The example application, as a user has it: a project with queries of its own, and two type checkers."""
-    app = Environment.create(trial, "app-environment")
+    app = Environment.create(trial, "app")
     app.install(f"runql[codegen,server] @ {wheel.as_uri()}", "mypy", "pyright[nodejs]", "pytest")
-    folder = trial.folder / "app"
-    shutil.copytree(APP, folder, ignore=shutil.ignore_patterns("__pycache__", ".*_cache"))
-    trial.try_out("the package of an application is current", lambda: check_codegen(app, folder))
+    ignored = shutil.ignore_patterns("__pycache__", ".*_cache")
+    shutil.copytree(APP, app.folder, ignore=ignored, dirs_exist_ok=True)
+    trial.try_out("the package of an application is current", lambda: check_codegen(app))
     for name, arguments in APP_CHECKS.items():
-        attempt = partial(check_app, app, folder, arguments)
-        trial.try_out(f"{name} passes the application", attempt)
+        trial.try_out(f"{name} passes the application", partial(check_app, app, arguments))
 
 
-def check_codegen(environment: Environment, folder: Path) -> str:
+def check_codegen(app: Environment) -> str:
     """It is current; an edited file is found, and written again."""
-    command = environment.path / "bin" / "runql-codegen"
-    said = environment.trial.run(command, "--check", folder=folder)
-    module = folder / "promotion" / "wandb" / "operations.py"
+    said = app.run_program("runql-codegen", "--check")
+    module = app.folder / "promotion" / "wandb" / "operations.py"
     written = module.read_bytes()
     module.write_bytes(written.replace(b"GateRuns", b"Runs"))
     try:
-        environment.trial.run(command, "--check", folder=folder)
+        app.run_program("runql-codegen", "--check")
     except WheelError as error:
         expect("ended with 1" in str(error) and "was edited by hand" in str(error), str(error))
     else:
         raise WheelError("an edited file is not found")
-    environment.trial.run(command, folder=folder)
+    app.run_program("runql-codegen")
     expect(module.read_bytes() == written, "another run writes other code")
     return last_line(said)
 
 
-def check_app(environment: Environment, folder: Path, arguments: Sequence[str]) -> str:
+def check_app(app: Environment, arguments: Sequence[str]) -> str:
     """A check of the application ends well."""
-    return last_line(environment.run_module(*arguments, folder=folder))
+    return last_line(app.run_module(*arguments))
 
 
 def last_line(said: str) -> str:
@@ -422,7 +435,7 @@ def check_command_without_typer(environment: Environment) -> str:
     """One line on the extra to install, and no traceback."""
     done = subprocess.run(
         [environment.programs / "runql", "--help"],
-        cwd=environment.trial.folder,
+        cwd=environment.folder,
         env=environment.trial.environ(),
         capture_output=True,
         text=True,
@@ -452,8 +465,8 @@ def check_import_time(environment: Environment) -> str:
 
 def check_drift(environment: Environment) -> str:
     """A file of queries and a schema, as a newcomer has them; the SDL is the one that the wheel carries."""
-    folder = environment.trial.folder / "empty"
-    (folder / "queries").mkdir(parents=True)
+    folder = environment.folder
+    (folder / "queries").mkdir()
     (folder / "queries" / "mine.graphql").write_text(TEAM_QUERY)
     sdl = environment.run("from runql.drift.schema.sources import known_sdl; print(known_sdl())")
     (folder / "same.graphql").write_text(sdl)
@@ -488,7 +501,7 @@ def check_drift(environment: Environment) -> str:
 
 def check_command_helps(environment: Environment) -> str:
     """`runql --help` names what it can do."""
-    said = environment.trial.run(environment.programs / "runql", "--help")
+    said = environment.run_program("runql", "--help")
     expect("serve" in said and "demo" in said, said)
     return "serve, demo"
 
@@ -520,7 +533,7 @@ def check_image(trial: Trial) -> str:
 
 def check_demo(environment: Environment) -> str:
     """The newcomer's first command, as a newcomer runs it."""
-    said = environment.trial.run(environment.programs / "runql", "demo")
+    said = environment.run_program("runql", "demo")
     expect(len(said.splitlines()) > 10, said)
     return f"{len(said.splitlines())} lines"
 
@@ -534,9 +547,9 @@ def check_types(environment: Environment, package: str) -> str:
 
 def check_strict_program(environment: Environment, extra: str) -> str:
     """Both checkers at their strictest over a program that uses one library; it names no library itself."""
-    program = environment.trial.folder / f"reads_{extra}.py"
+    program = environment.folder / "program.py"
     program.write_text(STRICT_PROGRAM.rstrip("\n") + STRICT_LINES[extra])
-    (environment.trial.folder / "pyrightconfig.json").write_text('{"typeCheckingMode": "strict"}')
+    (environment.folder / "pyrightconfig.json").write_text('{"typeCheckingMode": "strict"}')
     environment.run_module("mypy", "--strict", program)
     environment.run_module("pyright", program)
     return f"{len(program.read_text().splitlines())} lines"

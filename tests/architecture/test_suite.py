@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import venv
 from pathlib import Path
 
 import pytest
 from tests import senders
 from tests.contract import recording_digests
+from tests.wheel import Environment, Trial
 
 ROOT = Path(__file__).parents[2]
 WRITTEN = (senders.TABLE, recording_digests.DIGESTS)
@@ -101,3 +103,26 @@ def test_the_night_leaves_nothing_out() -> None:
     assert '$(BIN)/pytest -m "not bench and not live and not nightly"\n' in commands
     assert "step make landing\n" in (ROOT / ".ci" / "run").read_text("utf-8")
     assert "step make test\n" in (ROOT / ".ci" / "nightly").read_text("utf-8")
+
+
+def test_checkers_of_different_environments_share_no_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = venv.create
+
+    def create_without_pip(path: Path, *, with_pip: bool) -> None:
+        assert with_pip
+        create(path)
+
+    monkeypatch.setattr(venv, "create", create_without_pip)
+    trial = Trial(tmp_path)
+    places = {
+        Environment.create(trial, name).run("import os; print(os.getcwd())") for name in ("first", "second")
+    }
+    assert len(places) == 2
+
+
+def test_checkers_of_different_workers_share_no_cache() -> None:
+    code = "from tests.typing.checking import MYPY_CACHE; print(MYPY_CACHE)"
+    caches = {run("-c", code, PYTEST_XDIST_WORKER=name).stdout for name in ("gw0", "gw1")}
+    assert len(caches) == 2

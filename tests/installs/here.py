@@ -100,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for name, attempt in {
             "every module is imported": lambda: trial.run(environment.python, "-c", IMPORT_ALL).strip(),
             "a data directory belongs to one process": lambda: environment.run(ANOTHER_SERVER).strip(),
-            "the command starts": lambda: trial.run(environment.programs / "runql", "--version").strip(),
+            "the command starts": lambda: environment.run_program("runql", "--version").strip(),
             "the demo reads real runs": lambda: check_demo(environment),
             "the portable tests pass": lambda: run_tests(environment, chosen.tests),
         }.items():

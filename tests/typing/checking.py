@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -13,6 +14,9 @@ from typing import TypedDict
 
 ROOT = Path(__file__).parents[2]
 PLACES = ("src", "generated")
+
+MYPY_CACHE = ROOT / ".mypy_cache" / "typing" / os.environ.get("PYTEST_XDIST_WORKER", "alone")
+"""A cache for each worker: where two mypy write one at the same time, it does not fit together."""
 
 MYPY_LINE = re.compile(r"(?P<file>[^:]+):(?P<line>\d+): (?P<severity>\w+): (?P<text>.*)")
 TY_LINE = re.compile(r"(?P<file>[^:]+):(?P<line>\d+):\d+: (?P<severity>\w+)\[(?P<text>.*)")
@@ -77,7 +81,7 @@ def mypy(folder: Path) -> list[Remark]:
             "--config-file",
             str(folder / "mypy.ini"),
             "--cache-dir",
-            str(ROOT / ".mypy_cache" / "typing"),
+            str(MYPY_CACHE),
             ".",
         ),
     ]
