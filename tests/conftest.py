@@ -6,10 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
-from tests import patience, profiles, senders
+from tests import patience, profiles, senders, tls
 from tests.contract import recording_digests
 
 patience.be_patient()
+tls.share_one_context()
 profiles.load()
 
 DEFAULT_WORLDS = ("recorded", "server")

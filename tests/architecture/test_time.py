@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -39,8 +39,10 @@ TIMED = {
 EXAMPLES = {"max_examples", "deadline"}
 
 
-def calls() -> Iterator[tuple[str, ast.Call, str]]:
+@cache
+def calls() -> list[tuple[str, ast.Call, str]]:
     """Every call in the tests: the file, the call and the name that is called."""
+    found: list[tuple[str, ast.Call, str]] = []
     for path in sorted(TESTS.rglob("*.py")):
         if not path.is_relative_to(BENCH) and not path.is_relative_to(TESTS / "golden"):
             for node in ast.walk(ast.parse(path.read_text("utf-8"))):
@@ -50,7 +52,8 @@ def calls() -> Iterator[tuple[str, ast.Call, str]]:
                         if isinstance(node.func, ast.Attribute)
                         else getattr(node.func, "id", "")
                     )
-                    yield path.relative_to(TESTS).as_posix(), node, name
+                    found.append((path.relative_to(TESTS).as_posix(), node, name))
+    return found
 
 
 def is_seconds(node: ast.expr) -> bool:
@@ -68,13 +71,10 @@ def test_there_is_one_patience() -> None:
     assert found == ["patience.py"]
 
 
-CALLS = list(calls())
-
-
 def test_nothing_sleeps_but_what_polls() -> None:
     found = {
         file
-        for file, call, _ in CALLS
+        for file, call, _ in calls()
         if ast.unparse(call.func) in {"time.sleep", "anyio.sleep", "asyncio.sleep"}
     }
     assert found == set(SLEEPS)
@@ -84,7 +84,7 @@ def test_nothing_sleeps_but_what_polls() -> None:
 def test_whatever_is_waited_for_may_take_as_long_as_it_takes(name: str) -> None:
     found = [
         f"{file}:{call.lineno}: {ast.unparse(call)[:80]}"
-        for file, call, called in CALLS
+        for file, call, called in calls()
         if called == name
         and file not in TIMED
         and (
@@ -98,7 +98,7 @@ def test_whatever_is_waited_for_may_take_as_long_as_it_takes(name: str) -> None:
 def test_how_many_examples_are_drawn_is_up_to_the_profile() -> None:
     found = [
         f"{file}:{call.lineno}"
-        for file, call, called in CALLS
+        for file, call, called in calls()
         if called == "settings" and file != "profiles.py" and EXAMPLES & {each.arg for each in call.keywords}
     ]
     assert found == [], "use @examples of tests/profiles.py"

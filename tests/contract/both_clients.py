@@ -46,6 +46,34 @@ class DoubleTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
     """A transport for the sync client and the async client."""
 
 
+class PassingTransport(DoubleTransport):
+    """Passes requests on to their hosts; a subclass looks at them first, or changes what comes back."""
+
+    def __init__(self) -> None:
+        self._direct = httpx.HTTPTransport()
+        self._awaited = httpx.AsyncHTTPTransport()
+
+    def before(self, request: httpx.Request) -> httpx.Request | httpx.Response:
+        """Return the request to send, or a response in place of the host's."""
+        return request
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        passed = self.before(request)
+        return passed if isinstance(passed, httpx.Response) else self._direct.handle_request(passed)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        passed = self.before(request)
+        if isinstance(passed, httpx.Response):
+            return passed
+        return await self._awaited.handle_async_request(passed)
+
+    def close(self) -> None:
+        self._direct.close()
+
+    async def aclose(self) -> None:
+        await self._awaited.aclose()
+
+
 class Face:
     """The sync client or the async client; the async one runs on an event loop in another thread.
 

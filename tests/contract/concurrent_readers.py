@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, TypeAlias
 import anyio
 import anyio.to_thread
 import httpx
-from tests.contract.both_clients import DoubleTransport
+from tests.contract.both_clients import PassingTransport
 from tests.contract.untyped import Untyped
 
 from runql import Api, AsyncApi
@@ -20,16 +20,15 @@ Way: TypeAlias = Literal["threads", "asyncio", "trio"]
 WAYS: Final[tuple[Way, ...]] = ("threads", "asyncio", "trio")
 
 
-class BarrierTransport(DoubleTransport):
+class BarrierTransport(PassingTransport):
     """Holds requests until `readers` readers have arrived; ``asked`` names the sent operations."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.asked: list[str] = []
         self.readers = 0
         self._lock = threading.Lock()
         self._all_there = threading.Event()
-        self._direct = httpx.HTTPTransport()
-        self._awaited = httpx.AsyncHTTPTransport()
 
     def expect(self, readers: int) -> None:
         """Hold new requests until ``readers`` readers have arrived, and clear ``asked``."""
@@ -47,18 +46,12 @@ class BarrierTransport(DoubleTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         self._all_there.wait()
         self._note(request)
-        return self._direct.handle_request(request)
+        return super().handle_request(request)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         await anyio.to_thread.run_sync(self._all_there.wait)
         self._note(request)
-        return await self._awaited.handle_async_request(request)
-
-    def close(self) -> None:
-        self._direct.close()
-
-    async def aclose(self) -> None:
-        await self._awaited.aclose()
+        return await super().handle_async_request(request)
 
     def _note(self, request: httpx.Request) -> None:
         if request.method != "POST":

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 import httpx
-from tests.contract.both_clients import DoubleTransport
+from tests.contract.both_clients import PassingTransport
 
 Rewrite: TypeAlias = Callable[[httpx.Request, httpx.Response], httpx.Response]
 """Maps a request to the storage and the server's response to the response for the client."""
@@ -19,7 +19,7 @@ def pass_on(_request: httpx.Request, answer: httpx.Response) -> httpx.Response:
     return answer
 
 
-class StorageTransport(DoubleTransport):
+class StorageTransport(PassingTransport):
     """Passes on all requests, and applies ``rewrite`` to responses of the storage.
 
     Attributes:
@@ -30,31 +30,24 @@ class StorageTransport(DoubleTransport):
 
     def __init__(self, rewrite: Rewrite = pass_on, *, host: str | None = None) -> None:
         """``host`` replaces the API's host in the URLs of exports."""
+        super().__init__()
         self.asked: list[str] = []
         self.sent: list[httpx.Request] = []
         self.received = 0
         self._meddle = rewrite
         self._host = host
-        self._direct = httpx.HTTPTransport()
-        self._awaited = httpx.AsyncHTTPTransport()
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         self._note(request)
-        answer = self._direct.handle_request(request)
+        answer = super().handle_request(request)
         answer.read()
         return self._passed(request, answer)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self._note(request)
-        answer = await self._awaited.handle_async_request(request)
+        answer = await super().handle_async_request(request)
         await answer.aread()
         return self._passed(request, answer)
-
-    def close(self) -> None:
-        self._direct.close()
-
-    async def aclose(self) -> None:
-        await self._awaited.aclose()
 
     def _note(self, request: httpx.Request) -> None:
         self.sent.append(request)

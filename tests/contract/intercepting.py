@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import httpx
-from tests.contract.both_clients import DoubleTransport
+from tests.contract.both_clients import PassingTransport
 
 Fault: TypeAlias = httpx.Response | httpx.TransportError | None
 
@@ -22,23 +22,22 @@ class Sent:
     answer: str | None = None
 
 
-class InterceptingTransport(DoubleTransport):
+class InterceptingTransport(PassingTransport):
     """Calls ``fault`` before it sends an operation, and again with the server's response.
 
     A result of ``fault`` replaces the response; None changes nothing. ``seen`` lists the operations.
     """
 
     def __init__(self, fault: Callable[[Sent], Fault]) -> None:
+        super().__init__()
         self.seen: list[Sent] = []
         self._fault = fault
-        self._direct = httpx.HTTPTransport()
-        self._awaited = httpx.AsyncHTTPTransport()
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         sent = self._before(request)
         if (fault := self._fault(sent)) is not None:
             return _faulty(fault, request)
-        answer = self._direct.handle_request(request)
+        answer = super().handle_request(request)
         answer.read()
         return self._after(sent, answer, request)
 
@@ -46,15 +45,9 @@ class InterceptingTransport(DoubleTransport):
         sent = self._before(request)
         if (fault := self._fault(sent)) is not None:
             return _faulty(fault, request)
-        answer = await self._awaited.handle_async_request(request)
+        answer = await super().handle_async_request(request)
         await answer.aread()
         return self._after(sent, answer, request)
-
-    def close(self) -> None:
-        self._direct.close()
-
-    async def aclose(self) -> None:
-        await self._awaited.aclose()
 
     def _before(self, request: httpx.Request) -> Sent:
         body: dict[str, Any] = json.loads(request.content)  # Any: as above

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.contract.both_clients import DoubleTransport, Face
+from tests.contract.both_clients import Face, PassingTransport
 from tests.contract.every_call import DOWNLOADING, EVERY, FILE, READING, WRITING, Subjects, furnish
 from tests.contract.untyped import taken
 
@@ -42,7 +42,7 @@ SAYS_ONLY_THE_ID = {
 }
 
 
-class Mixed(DoubleTransport):
+class Mixed(PassingTransport):
     """Sends another request instead of each one that is given: the response is genuine, and is about something else.
 
     Attributes:
@@ -52,25 +52,12 @@ class Mixed(DoubleTransport):
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self.other: Mapping[str, str] = {}
         self.query: str | None = None
         self.mixed = 0
-        self._direct = httpx.HTTPTransport()
-        self._awaited = httpx.AsyncHTTPTransport()
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        return self._direct.handle_request(self._instead_of(request))
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        return await self._awaited.handle_async_request(self._instead_of(request))
-
-    def close(self) -> None:
-        self._direct.close()
-
-    async def aclose(self) -> None:
-        await self._awaited.aclose()
-
-    def _instead_of(self, request: httpx.Request) -> httpx.Request:
+    def before(self, request: httpx.Request) -> httpx.Request:
         if request.method != "POST":
             return request
         sent = json.loads(request.content)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+from tests.contract.both_clients import PassingTransport
 
 from runql import Api
 from runql_server.sample import Sample, start
@@ -20,22 +21,19 @@ def own_sample() -> Iterator[Sample]:
         yield sample
 
 
-class WithoutMemberships(httpx.BaseTransport):
+class WithoutMemberships(PassingTransport):
     """Refuses what servers from before memberships refuse, and passes everything else on."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.asked: list[str] = []
-        self._below = httpx.HTTPTransport()
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
+    def before(self, request: httpx.Request) -> httpx.Request | httpx.Response:
         name: str = json.loads(request.read())["operationName"]
         self.asked.append(name)
         if name == "GetArtifactMembership":
             return httpx.Response(400, json={"errors": [{"message": UNKNOWN}]})
-        return self._below.handle_request(request)
-
-    def close(self) -> None:
-        self._below.close()
+        return request
 
 
 def test_an_artifact_is_found_on_a_server_from_before_memberships(own_sample: Sample) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import httpx
 import pytest
-from tests.contract.both_clients import DoubleTransport, Face
+from tests.contract.both_clients import Face, PassingTransport
 from tests.contract.untyped import Untyped, listed, taken
 
 from runql import (
@@ -19,35 +19,26 @@ from runql_server.seed import SeedRun
 AT_ONCE = RetryPolicy(max_attempts=3, first_delay=0.0, jitter=0.0)
 
 
-class WatchingTransport(DoubleTransport):
+class WatchingTransport(PassingTransport):
     """Sends requests on, and notes their timeouts and when it is closed; with ``failing`` it returns status 500."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.timeouts: list[float] = []
         self.closed = 0
         self.failing = False
-        self._direct = httpx.HTTPTransport()
-        self._awaited = httpx.AsyncHTTPTransport()
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        failure = self._note(request)
-        return failure or self._direct.handle_request(request)
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        failure = self._note(request)
-        return failure or await self._awaited.handle_async_request(request)
+    def before(self, request: httpx.Request) -> httpx.Request | httpx.Response:
+        self.timeouts.append(request.extensions["timeout"]["read"])
+        return httpx.Response(500, request=request) if self.failing else request
 
     def close(self) -> None:
         self.closed += 1
-        self._direct.close()
+        super().close()
 
     async def aclose(self) -> None:
         self.closed += 1
-        await self._awaited.aclose()
-
-    def _note(self, request: httpx.Request) -> httpx.Response | None:
-        self.timeouts.append(request.extensions["timeout"]["read"])
-        return httpx.Response(500, request=request) if self.failing else None
+        await super().aclose()
 
 
 @pytest.fixture

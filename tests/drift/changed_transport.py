@@ -18,7 +18,7 @@ from graphql import (
     parse,
     validate,
 )
-from tests.contract.both_clients import DoubleTransport
+from tests.contract.both_clients import PassingTransport
 from tests.drift.oracle import VALUES
 
 from runql.drift.operations.type_strings import base_name, type_of
@@ -27,7 +27,7 @@ from runql.values import JSONValue
 # Any in this module: data of any JSON.
 
 
-class ChangedTransport(DoubleTransport):
+class ChangedTransport(PassingTransport):
     """Sends requests to a genuine server, and returns its responses as the changed schema types them.
 
     The changed server refuses what is not valid any more. A field that may be null now is null, one that is a list now
@@ -39,18 +39,15 @@ class ChangedTransport(DoubleTransport):
     """
 
     def __init__(self, known: GraphQLSchema) -> None:
+        super().__init__()
         self.found: GraphQLSchema | None = None
         self.operations: set[str] = set()
         self._known = known
-        self._direct = httpx.HTTPTransport()
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        response = self._direct.handle_request(request)
+        response = super().handle_request(request)
         response.read()
         return self._changed(request, response)
-
-    def close(self) -> None:
-        self._direct.close()
 
     def _changed(self, request: httpx.Request, response: httpx.Response) -> httpx.Response:
         if not request.url.path.endswith("/graphql"):

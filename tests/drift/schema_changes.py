@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 from graphql import (
     GraphQLEnumType,
@@ -74,12 +74,13 @@ class ChangeMaker:
         return SchemaChange(f"{what}, {word}: {at}", at, edit, breaks and self.is_used, breaks)
 
 
-def all_changes() -> list[SchemaChange]:
+@cache
+def all_changes() -> tuple[SchemaChange, ...]:
     """Return all changes; each results in a valid schema."""
     schema = build_schema(known_sdl())
     usage = IndependentUsage(schema, all_operations())
     makers = (_of_outputs, _of_arguments, _of_inputs, _of_types, _of_abstract_types, _of_enums)
-    return [change for make in makers for change in make(schema, usage)]
+    return tuple(change for make in makers for change in make(schema, usage))
 
 
 def _outputs(schema: GraphQLSchema) -> Iterator[tuple[str, GraphQLField]]:

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import polars as pl
 import pyarrow.parquet as pq
-from tests.contract.both_clients import DoubleTransport, Row
+from tests.contract.both_clients import PassingTransport, Row
 
 from runql import Api, Run, Runs
 from runql_server.exports.policy import ExportPolicy
@@ -52,28 +52,15 @@ LIMITS = (
 )
 
 
-class Proxy(DoubleTransport):
+class Proxy(PassingTransport):
     """Passes requests on with fewer samples; ``sent`` counts the operations."""
 
     def __init__(self, limit: Limit) -> None:
+        super().__init__()
         self.sent = 0
         self._limit = limit
-        self._direct = httpx.HTTPTransport()
-        self._awaited = httpx.AsyncHTTPTransport()
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        return self._direct.handle_request(self._limited(request))
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        return await self._awaited.handle_async_request(self._limited(request))
-
-    def close(self) -> None:
-        self._direct.close()
-
-    async def aclose(self) -> None:
-        await self._awaited.aclose()
-
-    def _limited(self, request: httpx.Request) -> httpx.Request:
+    def before(self, request: httpx.Request) -> httpx.Request:
         if request.method != "POST":
             return request
         self.sent += 1

@@ -12,7 +12,7 @@ from typing import Final
 import httpx
 import pytest
 from tests.architecture.surface import members_of
-from tests.contract.both_clients import DoubleTransport, Face
+from tests.contract.both_clients import Face, PassingTransport
 from tests.contract.test_sweeps import make_sweep
 from tests.contract.untyped import Untyped, listed, taken
 
@@ -94,29 +94,19 @@ GOOD: Final[dict[str, object]] = {
 LEFT_OUT: Final = frozenset({"progress", "client", "api", "transport", "self", "fields"})
 
 
-class Refusing(DoubleTransport):
+class Refusing(PassingTransport):
     """Lets requests through until it is closed, then counts and refuses them."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.is_open = True
         self.refused = 0
-        self._direct, self._awaited = httpx.HTTPTransport(), httpx.AsyncHTTPTransport()
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        return self._direct.handle_request(request) if self.is_open else self._refuse()
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        return await self._awaited.handle_async_request(request) if self.is_open else self._refuse()
-
-    def _refuse(self) -> httpx.Response:
+    def before(self, request: httpx.Request) -> httpx.Request | httpx.Response:
+        if self.is_open:
+            return request
         self.refused += 1
         return httpx.Response(400, json={"errors": [{"message": "refused"}]})
-
-    def close(self) -> None:
-        self._direct.close()
-
-    async def aclose(self) -> None:
-        await self._awaited.aclose()
 
 
 @pytest.fixture

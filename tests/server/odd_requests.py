@@ -6,6 +6,7 @@ import gzip
 import json
 import re
 from base64 import b64encode
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -237,7 +238,7 @@ def own_operations() -> list[Operation]:
     source = "\n".join(path.read_text() for path in sorted((ROOT / "queries").glob("*.graphql")))
     document = parse(source)
     fragments = [each for each in document.definitions if isinstance(each, FragmentDefinitionNode)]
-    shapes = "\n".join(print_ast(each) for each in fragments)
+    shapes = {each.name.value: print_ast(each) for each in fragments}
     found: list[Operation] = []
     for each in document.definitions:
         if isinstance(each, OperationDefinitionNode) and each.name is not None:
@@ -251,18 +252,13 @@ def own_operations() -> list[Operation]:
     return found
 
 
-def _needed(shapes: str, operation: str) -> str:
+def _needed(shapes: Mapping[str, str], operation: str) -> str:
     """Return the fragments that an operation spreads, directly or not."""
-    every = {
-        each.name.value: print_ast(each)
-        for each in parse(shapes).definitions
-        if isinstance(each, FragmentDefinitionNode)
-    }
     needed: dict[str, str] = {}
     waiting = [operation]
     while waiting:
         text = waiting.pop()
-        for name, fragment in every.items():
+        for name, fragment in shapes.items():
             if f"...{name}" in text.replace("... ", "...") and name not in needed:
                 needed[name] = fragment
                 waiting.append(fragment)

@@ -36,7 +36,7 @@ INTROSPECTION = get_introspection_query(descriptions=True)
 @cache
 def known_schema() -> GraphQLSchema:
     """Return the schema that runql was built with."""
-    return build_schema(known_sdl())
+    return build_schema(known_sdl(), assume_valid_sdl=True)
 
 
 def known_sdl() -> str:
