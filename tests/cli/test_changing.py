@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.cli.running import in_process_of_its_own, in_this_process
+from tests.cli.invoking import Done, run
 
 from runql import Api, Run
 from runql.cli.changing.changes import Setting
@@ -64,7 +64,7 @@ def sent(server: RunningServer) -> list[str | None]:
 
 
 def test_a_dry_run_shows_count_and_ids_and_changes_nothing(server: RunningServer, home: str) -> None:
-    done = in_process_of_its_own(server, "tag", home, "best", "--filter", "summary.acc > 0.55")
+    done = run("tag", home, "best", "--filter", "summary.acc > 0.55", server=server)
     assert done.returncode == 0, done.stderr
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["id", "run6", "run7", "run8"]
     assert "tags: old → old, best" in done.stdout
@@ -74,7 +74,7 @@ def test_a_dry_run_shows_count_and_ids_and_changes_nothing(server: RunningServer
 
 
 def test_tagging_sends_one_request_a_run_and_one_a_page(server: RunningServer, home: str) -> None:
-    done = in_process_of_its_own(server, "tag", home, "best", "--filter", "summary.acc > 0.55", "--yes")
+    done = run("tag", home, "best", "--filter", "summary.acc > 0.55", "--yes", server=server)
     assert done.returncode == 0, done.stderr
     assert "3 of 3 runs were tagged" in done.stderr
     assert sent(server) == ["ListRuns", *["UpdateRun"] * 3]
@@ -87,8 +87,8 @@ def test_tagging_sends_one_request_a_run_and_one_a_page(server: RunningServer, h
 
 
 def test_runs_that_have_the_tag_cost_no_request(server: RunningServer, home: str) -> None:
-    done = in_this_process(server, "tag", home, "old", "--all", "--yes", "--format", "jsonl")
-    assert done.exit_code == 0, done.stderr
+    done = Done("tag", home, "old", "--all", "--yes", "--format", "jsonl", server=server)
+    assert done.code == 0, done.stderr
     assert [json.loads(line)["id"] for line in done.stdout.splitlines()] == [
         f"run{n}" for n in range(0, 9, 2)
     ]
@@ -100,41 +100,41 @@ def test_a_change_that_moves_runs_out_of_the_filter_reaches_all_of_them(
     server: RunningServer, home: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("runql.cli.changing.work.LIGHT_PAGE", 2)
-    done = in_this_process(server, "untag", home, "old", "--filter", '"old" in tags', "--yes")
-    assert done.exit_code == 0, done.stderr
+    done = Done("untag", home, "old", "--filter", '"old" in tags', "--yes", server=server)
+    assert done.code == 0, done.stderr
     assert not any(run.tags for run in runs(server, home).values())
     assert sent(server)[:2] == ["ListRuns", "ListRuns"]
 
 
 def test_one_run_is_changed_without_a_filter(server: RunningServer, home: str) -> None:
-    assert in_this_process(server, "tag", f"{home}/run1", "a", "b", "a", "--yes").exit_code == 0
+    assert Done("tag", f"{home}/run1", "a", "b", "a", "--yes", server=server).code == 0
     assert runs(server, home)["run1"].tags == ["old", "a", "b"]
 
 
 def test_fields_config_and_summary_are_set(server: RunningServer, home: str) -> None:
     arguments = ["set", home, "group=base line", "config.lr=1e-3", "config.deep.x=true", "config.a.b=text"]
     arguments += ['summary.best={"v": [1]}', "--filter", 'id == "run2"']
-    shown = in_this_process(server, *arguments)
-    assert shown.exit_code == 0, shown.stderr
+    shown = Done(*arguments, server=server)
+    assert shown.code == 0, shown.stderr
     assert 'group: "" → "base line"; config.lr: 0.2 → 0.001; config.deep.x: 2 → true' in shown.stdout
     assert runs(server, home)["run2"].config == {"lr": 0.2, "deep": {"x": 2}}
     server.requests.clear()
-    done = in_this_process(server, *arguments, "--yes")
-    assert done.exit_code == 0, done.stderr
+    done = Done(*arguments, "--yes", server=server)
+    assert done.code == 0, done.stderr
     assert sent(server) == ["ListFullRuns", "UpdateRun", "UpdateRun"]
     run = runs(server, home)["run2"]
     assert run.group == "base line"
     assert run.config == {"lr": 0.001, "deep": {"x": True}, "a.b": "text"}
     assert run.summary["best"] == {"v": [1]}
-    again = in_this_process(server, *arguments, "--yes")
+    again = Done(*arguments, "--yes", server=server)
     assert "0 of 1 run were changed" in again.stderr
 
 
 def test_runs_are_deleted_only_with_yes(server: RunningServer, home: str) -> None:
     crashed = ["delete", home, "--filter", 'state == "crashed"']
-    assert "3 of 3 runs would be deleted" in in_process_of_its_own(server, *crashed).stderr
+    assert "3 of 3 runs would be deleted" in run(*crashed, server=server).stderr
     assert len(runs(server, home)) == 9
-    done = in_process_of_its_own(server, *crashed, "--yes")
+    done = run(*crashed, "--yes", server=server)
     assert done.returncode == 0, done.stderr
     assert "3 of 3 runs were deleted" in done.stderr
     assert set(runs(server, home)) == {"run1", "run2", "run4", "run5", "run7", "run8"}
@@ -143,18 +143,18 @@ def test_runs_are_deleted_only_with_yes(server: RunningServer, home: str) -> Non
 def test_a_second_call_with_the_same_log_goes_on(server: RunningServer, home: str, tmp_path: Path) -> None:
     log = tmp_path / "tagged.jsonl"
     tag = ["tag", home, "best", "--all", "--log", str(log)]
-    shown = in_this_process(server, *tag)
-    assert shown.exit_code == 0
+    shown = Done(*tag, server=server)
+    assert shown.code == 0
     assert not log.exists()
-    assert in_this_process(server, *tag, "--yes").exit_code == 0
+    assert Done(*tag, "--yes", server=server).code == 0
     lines = log.read_text().splitlines()
     assert [json.loads(line)["run"] for line in lines] == [f"{home}/run{place}" for place in range(9)]
     # As after a kill: four lines, and a part of the fifth.
     log.write_text("\n".join([*lines[:4], lines[4][:20]]))
-    assert in_this_process(server, "untag", home, "best", "--all", "--yes").exit_code == 0
+    assert Done("untag", home, "best", "--all", "--yes", server=server).code == 0
     server.requests.clear()
-    done = in_this_process(server, *tag, "--yes")
-    assert done.exit_code == 0
+    done = Done(*tag, "--yes", server=server)
+    assert done.code == 0
     assert "5 of 9 runs were tagged, 4 are done by the log" in done.stderr
     assert sent(server) == ["ListRuns", *["UpdateRun"] * 5]
     assert [json.loads(line)["run"] for line in log.read_text().splitlines()] == [
@@ -176,13 +176,13 @@ def test_a_failure_in_the_middle_says_what_is_left(
 
     with monkeypatch.context() as patch:
         patch.setattr(Run, "update", interrupted)
-        stopped = in_this_process(server, *tag)
-    assert stopped.exit_code == 130
+        stopped = Done(*tag, server=server)
+    assert stopped.code == 130
     assert stopped.stdout == ""
     assert "4 of 9 runs were tagged, 5 are left: the same command goes on" in stopped.stderr
     assert "runql tag: interrupted" in stopped.stderr
     assert len(log.read_text().splitlines()) == 4
-    assert "5 of 9 runs were tagged, 4 are done by the log" in in_this_process(server, *tag).stderr
+    assert "5 of 9 runs were tagged, 4 are done by the log" in Done(*tag, server=server).stderr
     assert all("best" in run.tags for run in runs(server, home).values())
 
 
@@ -197,8 +197,8 @@ def test_a_run_that_is_gone_does_not_stop_the_others(
         update(run)
 
     monkeypatch.setattr(Run, "update", late)
-    done = in_this_process(server, "tag", home, "best", "--all", "--yes", "--format", "csv")
-    assert done.exit_code == 1
+    done = Done("tag", home, "best", "--all", "--yes", "--format", "csv", server=server)
+    assert done.code == 1
     assert "8 of 9 runs were tagged, 1 are gone" in done.stderr
     assert next(line for line in done.stdout.splitlines() if line.endswith(",crashed,gone")).startswith(
         "run3,"
@@ -230,15 +230,15 @@ def test_what_is_asked_wrongly_sends_nothing(
     running: RunningServer, arguments: list[str], message: str
 ) -> None:
     running.requests.clear()
-    done = in_this_process(running, *arguments)
-    assert done.exit_code == 2
+    done = Done(*arguments, server=running)
+    assert done.code == 2
     assert message in " ".join(done.stderr.split())
     assert done.stdout == ""
     assert not running.requests
 
 
 def test_the_caret_is_on_stderr(running: RunningServer) -> None:
-    done = in_process_of_its_own(running, "delete", HOME, "--filter", "config.a == 1 and lr > 1", "--yes")
+    done = run("delete", HOME, "--filter", "config.a == 1 and lr > 1", "--yes", server=running)
     assert done.returncode == 2
     assert done.stderr.splitlines()[1:] == ["  config.a == 1 and lr > 1", "                    ^"]
 
@@ -253,8 +253,8 @@ def test_a_file_that_is_no_log_of_the_command_stays_as_it_is(
     running.requests.clear()
     log = tmp_path / "log"
     log.write_text(content)
-    done = in_this_process(running, "tag", HOME, "best", "--all", "--yes", "--log", str(log))
-    assert done.exit_code == 2
+    done = Done("tag", HOME, "best", "--all", "--yes", "--log", str(log), server=running)
+    assert done.code == 2
     assert "log" in done.stderr
     assert log.read_text() == content
     assert not running.requests
@@ -270,8 +270,8 @@ def test_a_full_disk_stops_after_the_run_that_was_not_logged(
     log = tmp_path / "log"
     with monkeypatch.context() as patch:
         patch.setattr("runql.cli.changing.log.os.fsync", full)
-        done = in_this_process(server, "tag", home, "best", "--all", "--yes", "--log", str(log))
-    assert done.exit_code == 1
+        done = Done("tag", home, "best", "--all", "--yes", "--log", str(log), server=server)
+    assert done.code == 1
     assert f"run0 is done, but cannot write {log}: No space left on device" in done.stderr
     assert "1 of 9 runs were tagged, 8 are left" in done.stderr
     assert [name for name, run in runs(server, home).items() if "best" in run.tags] == ["run0"]
@@ -279,14 +279,14 @@ def test_a_full_disk_stops_after_the_run_that_was_not_logged(
 
 @pytest.mark.parametrize("log", ["/dev/null", "/", "/nowhere/at/all"])
 def test_a_log_is_a_file(server: RunningServer, home: str, log: str) -> None:
-    done = in_this_process(server, "tag", home, "best", "--all", "--yes", "--log", log)
-    assert done.exit_code == (1 if "nowhere" in log else 2)
+    done = Done("tag", home, "best", "--all", "--yes", "--log", log, server=server)
+    assert done.code == (1 if "nowhere" in log else 2)
     assert log in done.stderr
     assert not any("best" in run.tags for run in runs(server, home).values())
 
 
 def test_an_unknown_project_is_not_found(running: RunningServer) -> None:
-    done = in_process_of_its_own(running, "delete", f"{running.entity}/nowhere", "--all", "--yes")
+    done = run("delete", f"{running.entity}/nowhere", "--all", "--yes", server=running)
     assert done.returncode == 1
     assert "nowhere" in done.stderr
     assert done.stdout == ""
@@ -294,7 +294,7 @@ def test_an_unknown_project_is_not_found(running: RunningServer) -> None:
 
 def test_names_with_control_characters_are_escaped(running: RunningServer) -> None:
     running.seed("odd", [SeedRun(name="odd", display_name="a\x1b[31mb", tags=("\x07",))])
-    done = in_process_of_its_own(running, "tag", f"{running.entity}/odd", "x", "--all")
+    done = run("tag", f"{running.entity}/odd", "x", "--all", server=running)
     assert "a\\x1b[31mb" in done.stdout
     assert "\x1b" not in done.stdout
     assert "\x07" not in done.stdout

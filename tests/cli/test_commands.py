@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import socket
 import subprocess
@@ -11,26 +10,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.cli.invoking import COMMAND, run
 from tests.patience import PATIENCE
 
 from runql import Api, __version__
 from runql.cli.server_commands import DEMO_SCRIPT, demo_code
 from runql_server.sample import Sample
-
-COMMAND = [sys.executable, "-m", "runql.cli.main"]
-
-
-def run(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """Run the command to its end."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
-    return subprocess.run(
-        [*COMMAND, *arguments],
-        env={**clean, **(env or {})},
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from tests.cli.running import in_process_of_its_own, in_this_process
+from tests.cli.invoking import Done, run
 
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun
@@ -66,7 +66,7 @@ DIFFERENT = {
 
 def test_what_differs_is_a_row_and_two_requests_read_it(server: RunningServer) -> None:
     server.requests.clear()
-    done = in_process_of_its_own(server, "diff", *paths(server), "--format", "json")
+    done = run("diff", *paths(server), "--format", "json", server=server)
     assert done.returncode == 0, done.stderr
     rows = {row["field"]: (row["a"], row["b"]) for row in json.loads(done.stdout)}
     assert repr(rows) == repr(DIFFERENT)
@@ -74,7 +74,7 @@ def test_what_differs_is_a_row_and_two_requests_read_it(server: RunningServer) -
 
 
 def test_a_table_has_a_column_for_each_run(server: RunningServer) -> None:
-    done = in_process_of_its_own(server, "diff", *paths(server))
+    done = run("diff", *paths(server), server=server)
     assert done.stdout.splitlines()[0].split() == ["field", "a", "b"]
     assert "config.lr" in done.stdout
     assert "seed" not in done.stdout
@@ -82,7 +82,7 @@ def test_a_table_has_a_column_for_each_run(server: RunningServer) -> None:
 
 
 def test_all_shows_what_is_equal_too(server: RunningServer) -> None:
-    done = in_this_process(server, "diff", *paths(server), "--all", "--format", "csv")
+    done = Done("diff", *paths(server), "--all", "--format", "csv", server=server)
     rows = {row["field"]: row for row in csv.DictReader(done.stdout.splitlines())}
     assert rows["config.seed"] == {"field": "config.seed", "a": "1", "b": "1"}
     assert {"commit", "name", "config.opt.name", "summary._runtime"} < set(rows)
@@ -90,23 +90,23 @@ def test_all_shows_what_is_equal_too(server: RunningServer) -> None:
 
 def test_parquet_has_values_as_json(server: RunningServer, tmp_path: Path) -> None:
     file = tmp_path / "diff.parquet"
-    done = in_this_process(server, "diff", *paths(server), "-o", str(file))
-    assert done.exit_code == 0, done.stderr
+    done = Done("diff", *paths(server), "-o", str(file), server=server)
+    assert done.code == 0, done.stderr
     frame = {row["field"]: row for row in pl.read_parquet(file).to_dicts()}
     assert frame["summary.acc"] == {"field": "summary.acc", "a": "0.5", "b": '"high"'}
     assert list(frame) == list(DIFFERENT)
 
 
 def test_runs_of_the_same_id_are_named_by_their_paths(server: RunningServer) -> None:
-    done = in_this_process(server, "diff", f"{server.entity}/p/a", f"{server.entity}/q/a")
+    done = Done("diff", f"{server.entity}/p/a", f"{server.entity}/q/a", server=server)
     assert done.stdout.splitlines()[0].split() == ["field", f"{server.entity}/p/a", f"{server.entity}/q/a"]
     assert "\\x1b[31m" in done.stdout
     assert "\x1b" not in done.stdout
 
 
 def test_a_run_does_not_differ_from_itself(server: RunningServer) -> None:
-    done = in_this_process(server, "diff", *paths(server)[:1] * 2, "--format", "jsonl")
-    assert done.exit_code == 0
+    done = Done("diff", *paths(server)[:1] * 2, "--format", "jsonl", server=server)
+    assert done.code == 0
     assert done.stdout == ""
     assert "do not differ" in done.stderr
 
@@ -124,8 +124,8 @@ def test_a_run_does_not_differ_from_itself(server: RunningServer) -> None:
 def test_what_is_not_there_or_asked_wrongly(
     server: RunningServer, arguments: list[str], code: int, message: str
 ) -> None:
-    done = in_this_process(server, "diff", *arguments)
-    assert done.exit_code == code
+    done = Done("diff", *arguments, server=server)
+    assert done.code == code
     assert message in done.stderr
     assert done.stdout == ""
 
@@ -133,7 +133,7 @@ def test_what_is_not_there_or_asked_wrongly(
 def test_a_file_that_exists_needs_force(server: RunningServer, tmp_path: Path) -> None:
     file = tmp_path / "diff.csv"
     file.write_text("mine")
-    assert in_this_process(server, "diff", *paths(server), "-o", str(file)).exit_code == 2
+    assert Done("diff", *paths(server), "-o", str(file), server=server).code == 2
     assert file.read_text() == "mine"
-    assert in_this_process(server, "diff", *paths(server), "-o", str(file), "--force").exit_code == 0
+    assert Done("diff", *paths(server), "-o", str(file), "--force", server=server).code == 0
     assert file.read_text().startswith("field,a,b\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.cli.running import in_process_of_its_own, in_this_process
+from tests.cli.invoking import Done, run
 
 from runql import Api
 from runql_server.sample import Sample
@@ -26,9 +26,7 @@ def run_path(sample: Sample) -> str:
 
 
 def test_an_artifact_is_saved_and_its_paths_printed(sample_server: Sample, tmp_path: Path) -> None:
-    done = in_process_of_its_own(
-        sample_server, "download", artifact(sample_server), "-d", str(tmp_path / "m")
-    )
+    done = run("download", artifact(sample_server), "-d", str(tmp_path / "m"), server=sample_server)
     assert done.returncode == 0, done.stderr
     saved = sorted(str(path) for path in (tmp_path / "m").rglob("*") if path.is_file())
     assert sorted(done.stdout.splitlines()) == saved
@@ -38,8 +36,8 @@ def test_an_artifact_is_saved_and_its_paths_printed(sample_server: Sample, tmp_p
 
 def test_a_pattern_selects_files_of_an_artifact(sample_server: Sample, tmp_path: Path) -> None:
     path = artifact(sample_server)
-    done = in_this_process(sample_server, "download", path, "-d", str(tmp_path), "--glob", "*weights*")
-    assert done.exit_code == 0, done.stderr
+    done = Done("download", path, "-d", str(tmp_path), "--glob", "*weights*", server=sample_server)
+    assert done.code == 0, done.stderr
     assert [each.name for each in tmp_path.iterdir()] == ["weights.json"]
 
 
@@ -47,37 +45,37 @@ def test_an_artifact_is_kept_where_it_is_whole_and_needs_force_where_not(
     sample_server: Sample, tmp_path: Path
 ) -> None:
     arguments = ["download", artifact(sample_server), "-d", str(tmp_path)]
-    assert in_this_process(sample_server, *arguments).exit_code == 0
-    assert in_this_process(sample_server, *arguments).exit_code == 0
+    assert Done(*arguments, server=sample_server).code == 0
+    assert Done(*arguments, server=sample_server).code == 0
     file = tmp_path / "weights.json"
     whole = file.read_bytes()
     file.write_text("mine")
-    refused = in_this_process(sample_server, *arguments)
-    assert refused.exit_code == 2
+    refused = Done(*arguments, server=sample_server)
+    assert refused.code == 2
     assert "weights.json exist already: give --force" in refused.stderr
     assert file.read_text() == "mine"
-    assert in_this_process(sample_server, *arguments, "--force").exit_code == 0
+    assert Done(*arguments, "--force", server=sample_server).code == 0
     assert file.read_bytes() == whole
 
 
 def test_files_of_a_run_are_saved(sample_server: Sample, tmp_path: Path) -> None:
     path = run_path(sample_server)
-    done = in_process_of_its_own(sample_server, "download", path, "-d", str(tmp_path))
+    done = run("download", path, "-d", str(tmp_path), server=sample_server)
     assert done.returncode == 0, done.stderr
     with Api(base_url=sample_server.url, api_key=sample_server.api_key) as api:
         names = sorted(file.name for file in api.run(path).files())
     assert sorted(str(each.relative_to(tmp_path)) for each in tmp_path.rglob("*") if each.is_file()) == names
-    again = in_this_process(sample_server, "download", path, "-d", str(tmp_path))
-    assert again.exit_code == 2
+    again = Done("download", path, "-d", str(tmp_path), server=sample_server)
+    assert again.code == 2
     assert "give --force to replace them" in again.stderr
     for option in ("--force", "--skip-existing"):
-        assert in_this_process(sample_server, "download", path, "-d", str(tmp_path), option).exit_code == 0
+        assert Done("download", path, "-d", str(tmp_path), option, server=sample_server).code == 0
 
 
 def test_a_pattern_selects_files_of_a_run(sample_server: Sample, tmp_path: Path) -> None:
     path = run_path(sample_server)
-    done = in_this_process(sample_server, "download", path, "-d", str(tmp_path), "--glob", "*.json")
-    assert done.exit_code == 0, done.stderr
+    done = Done("download", path, "-d", str(tmp_path), "--glob", "*.json", server=sample_server)
+    assert done.code == 0, done.stderr
     saved = [each for each in tmp_path.rglob("*") if each.is_file()]
     assert saved
     assert {each.suffix for each in saved} == {".json"}
@@ -107,8 +105,8 @@ def test_what_is_not_there_or_asked_wrongly_saves_nothing(
         "file": str(file),
     }
     folder = [] if "-d" in arguments else ["-d", str(tmp_path / "to")]
-    done = in_this_process(sample_server, "download", *(each.format(**names) for each in arguments), *folder)
-    assert done.exit_code == code, done.stderr
+    done = Done("download", *(each.format(**names) for each in arguments), *folder, server=sample_server)
+    assert done.code == code, done.stderr
     assert message in done.stderr
     assert done.stdout == ""
     assert [each.name for each in tmp_path.iterdir()] == ["file"]

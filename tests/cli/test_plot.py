@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.cli.running import clean, in_process_of_its_own, in_this_process, settings
+from tests.cli.invoking import Done, environment, run
 from tests.patience import PATIENCE
 
 from runql_server.running import RunningServer
@@ -39,7 +39,7 @@ def paths(server: RunningServer) -> list[str]:
 
 
 def test_a_terminal_shows_a_curve_of_each_run(server: RunningServer) -> None:
-    done = in_process_of_its_own(server, "plot", *paths(server), "--key", "loss")
+    done = run("plot", *paths(server), "--key", "loss", server=server)
     assert done.returncode == 0, done.stderr
     assert "loss of a (a</script><b>$x_{$\\x1b[31m): 50 values, steps 0 to 49" in done.stdout
     assert "loss of b: 1 values, steps 3 to 3" in done.stdout
@@ -49,16 +49,14 @@ def test_a_terminal_shows_a_curve_of_each_run(server: RunningServer) -> None:
 
 
 def test_a_terminal_of_40_columns_is_wide_enough(server: RunningServer) -> None:
-    done = in_process_of_its_own(server, "plot", paths(server)[0], "--key", "loss", env={"COLUMNS": "40"})
+    done = run("plot", paths(server)[0], "--key", "loss", env={"COLUMNS": "40"}, server=server)
     assert max(len(line) for line in done.stdout.splitlines()[1:]) <= 40
 
 
 def test_a_page_draws_itself_without_the_network(server: RunningServer, tmp_path: Path) -> None:
     pytest.importorskip("plotly")
     file = tmp_path / "loss.html"
-    done = in_process_of_its_own(
-        server, "plot", *paths(server), "--key", "loss", "--key", "nan", "-o", str(file)
-    )
+    done = run("plot", *paths(server), "--key", "loss", "--key", "nan", "-o", str(file), server=server)
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
     page = file.read_text()
@@ -74,7 +72,7 @@ def test_a_page_draws_itself_without_the_network(server: RunningServer, tmp_path
 def test_a_picture_needs_no_browser(server: RunningServer, tmp_path: Path, suffix: str) -> None:
     pytest.importorskip("matplotlib")
     file = tmp_path / f"loss.{suffix}"
-    done = in_process_of_its_own(server, "plot", *paths(server), "--key", "loss", "-o", str(file))
+    done = run("plot", *paths(server), "--key", "loss", "-o", str(file), server=server)
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
     if suffix == "png":
@@ -97,7 +95,7 @@ def test_a_missing_extra_is_named_before_anything_is_sent(
     file = tmp_path / f"loss.{suffix}"
     done = subprocess.run(
         [sys.executable, "-c", block, "plot", paths(server)[0], "--key", "loss", "-o", str(file)],
-        env=clean(settings(server)),
+        env=environment(server),
         capture_output=True,
         text=True,
         timeout=PATIENCE,
@@ -123,8 +121,8 @@ def test_a_missing_extra_is_named_before_anything_is_sent(
 def test_what_is_not_there_or_asked_wrongly(
     server: RunningServer, arguments: list[str], code: int, message: str
 ) -> None:
-    done = in_this_process(server, "plot", *arguments)
-    assert done.exit_code == code
+    done = Done("plot", *arguments, server=server)
+    assert done.code == code
     assert message in done.stderr
     assert done.stdout == ""
 
@@ -134,7 +132,7 @@ def test_a_file_that_exists_needs_force(server: RunningServer, tmp_path: Path) -
     file = tmp_path / "loss.svg"
     file.write_text("mine")
     arguments = ["plot", paths(server)[0], "--key", "loss", "-o", str(file)]
-    assert in_this_process(server, *arguments).exit_code == 2
+    assert Done(*arguments, server=server).code == 2
     assert file.read_text() == "mine"
-    assert in_this_process(server, *arguments, "--force").exit_code == 0
+    assert Done(*arguments, "--force", server=server).code == 0
     assert "<svg" in file.read_text()
