@@ -25,9 +25,9 @@ def interpreter(variable: str) -> str:
     return found
 
 
-def call(python: str, script: str, *arguments: str, server: RunningServer, folder: Path) -> None:
-    """Run a script of this folder to its end."""
-    environment = {
+def settings(server: RunningServer, folder: Path) -> dict[str, str]:
+    """Return the variables of a process that logs to a server, and keeps its files in a folder."""
+    return {
         **os.environ,
         "WANDB_BASE_URL": server.url,
         "WANDB_API_KEY": server.api_key,
@@ -35,9 +35,13 @@ def call(python: str, script: str, *arguments: str, server: RunningServer, folde
         "WANDB_DIR": str(folder),
         "WANDB_CONSOLE": "off",
     }
+
+
+def call(python: str, script: str, *arguments: str, server: RunningServer, folder: Path) -> str:
+    """Run a script of this folder to its end, and return what it printed."""
     done = subprocess.run(
         [python, str(Path(__file__).with_name(script)), *arguments],
-        env=environment,
+        env=settings(server, folder),
         capture_output=True,
         text=True,
         timeout=PATIENCE,
@@ -45,3 +49,4 @@ def call(python: str, script: str, *arguments: str, server: RunningServer, folde
         cwd=folder,
     )
     assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.oracle.sdk import NEWEST_IF_QUICK, call, interpreter
+from tests.oracle.sdk import NEWEST_IF_QUICK, call, interpreter, settings
 from tests.patience import PATIENCE, until
 
 from runql import Api
@@ -49,15 +49,10 @@ class CommandLine:
         self._python = python
         self._folder = folder
         self._environment = {
-            **os.environ,
+            **settings(server, folder),
             "PATH": f"{Path(python).parent}{os.pathsep}{os.environ['PATH']}",
-            "WANDB_BASE_URL": server.url,
-            "WANDB_API_KEY": server.api_key,
             "WANDB_ENTITY": server.entity,
             "WANDB_PROJECT": "swept",
-            "WANDB_ERROR_REPORTING": "false",
-            "WANDB_DIR": str(folder),
-            "WANDB_CONSOLE": "off",
         }
         program = Path(__file__).with_name("agent_program.py")
         (folder / "train.py").write_text(program.read_text())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -10,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.oracle.sdk import interpreter, settings
 from tests.patience import PATIENCE
 
 from runql import Api
@@ -22,10 +22,7 @@ pytestmark = pytest.mark.oracle
 @pytest.fixture(scope="module")
 def official() -> str:
     """The interpreter that has the newest official SDK."""
-    interpreter = os.environ.get("RUNQL_WANDB_NEW")
-    if not interpreter:
-        pytest.skip("RUNQL_WANDB_NEW names no interpreter with the official SDK: use `make test`")
-    return interpreter
+    return interpreter("RUNQL_WANDB_NEW")
 
 
 @pytest.fixture(scope="module")
@@ -48,14 +45,7 @@ def server() -> Iterator[RunningServer]:
 
 def asked(official: str, server: RunningServer, code: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run a line of user code under the official SDK."""
-    environment = {
-        **os.environ,
-        "WANDB_BASE_URL": server.url,
-        "WANDB_API_KEY": server.api_key,
-        "WANDB_ENTITY": server.entity,
-        "WANDB_ERROR_REPORTING": "false",
-        "WANDB_DIR": str(folder),
-    }
+    environment = {**settings(server, folder), "WANDB_ENTITY": server.entity}
     command = [official, "-c", f"import wandb; api = wandb.Api(); {code}"]
     return subprocess.run(
         command, env=environment, cwd=folder, capture_output=True, text=True, timeout=PATIENCE, check=False

@@ -3,56 +3,32 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.oracle.log_run import bits
-from tests.patience import PATIENCE
+from tests.oracle.sdk import VERSIONS, call, interpreter
 
 from runql import Api, Run
 from runql_server.running import RunningServer
 
 pytestmark = pytest.mark.oracle
-SCRIPT = Path(__file__).with_name("log_run.py")
 COMPLAINT = re.compile(r"\b(WARNING|ERROR|Traceback)\b", re.IGNORECASE)
 
 
-@pytest.fixture(scope="module", params=["RUNQL_WANDB_OLD", "RUNQL_WANDB_NEW"])
+@pytest.fixture(scope="module", params=VERSIONS)
 def logged(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Any:  # Any: see its parts
     """The run as runql reads it, the note of what was logged, and what the SDK printed."""
-    variable: str = request.param
-    interpreter = os.environ.get(variable)
-    if not interpreter:
-        pytest.skip(f"{variable} names no interpreter with the official SDK: use `make test`")
-    folder = tmp_path_factory.mktemp("sdk")
+    python, folder = interpreter(request.param), tmp_path_factory.mktemp("sdk")
     with RunningServer() as server:
-        environment = {
-            **os.environ,
-            "WANDB_BASE_URL": server.url,
-            "WANDB_API_KEY": server.api_key,
-            "WANDB_ERROR_REPORTING": "false",
-            "WANDB_DIR": str(folder),
-            "WANDB_CONSOLE": "off",
-        }
-        done = subprocess.run(
-            [interpreter, str(SCRIPT), str(folder / "note.json")],
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-            cwd=folder,
-        )
-        assert done.returncode == 0, done.stderr
+        printed = call(python, "log_run.py", str(folder / "note.json"), server=server, folder=folder)
         note = json.loads((folder / "note.json").read_text())
         with Api(base_url=server.url, api_key=server.api_key) as api:
-            yield api.run(f"oracle/{note['id']}"), note, done.stdout + done.stderr
+            yield api.run(f"oracle/{note['id']}"), note, printed
 
 
 def test_the_sdk_has_nothing_to_complain_about(logged: tuple[Run, dict[str, Any], str]) -> None:
@@ -96,4 +72,4 @@ def test_the_metadata_file_comes_back(logged: tuple[Run, dict[str, Any], str]) -
     run, _, _ = logged
     metadata = run.metadata
     assert metadata is not None
-    assert metadata["program"] == str(SCRIPT)
+    assert metadata["program"] == str(Path(__file__).with_name("log_run.py"))

@@ -3,51 +3,26 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.oracle.log_sweep import CONFIG, LOSSES
-from tests.patience import PATIENCE
+from tests.oracle.sdk import VERSIONS, call, interpreter
 
 from runql import Api, Sweep
 from runql_server.running import RunningServer
 
 pytestmark = pytest.mark.oracle
-SCRIPT = Path(__file__).with_name("log_sweep.py")
 
 
-@pytest.fixture(scope="module", params=["RUNQL_WANDB_OLD", "RUNQL_WANDB_NEW"])
+@pytest.fixture(scope="module", params=VERSIONS)
 def swept(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Any:  # Any: see its parts
     """The sweep as runql reads it, and what the SDK's reader said."""
-    variable: str = request.param
-    interpreter = os.environ.get(variable)
-    if not interpreter:
-        pytest.skip(f"{variable} names no interpreter with the official SDK: use `make test`")
-    folder = tmp_path_factory.mktemp("sdk")
+    python, folder = interpreter(request.param), tmp_path_factory.mktemp("sdk")
     with RunningServer() as server:
-        environment = {
-            **os.environ,
-            "WANDB_BASE_URL": server.url,
-            "WANDB_API_KEY": server.api_key,
-            "WANDB_ERROR_REPORTING": "false",
-            "WANDB_DIR": str(folder),
-            "WANDB_CONSOLE": "off",
-        }
-        done = subprocess.run(
-            [interpreter, str(SCRIPT), str(folder / "note.json")],
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-            cwd=folder,
-        )
-        assert done.returncode == 0, done.stderr
+        call(python, "log_sweep.py", str(folder / "note.json"), server=server, folder=folder)
         note = json.loads((folder / "note.json").read_text())
         with Api(base_url=server.url, api_key=server.api_key) as api:
             yield api.sweep("/".join(note["path"])), note
