@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final
@@ -91,6 +92,12 @@ class ReceivedRequest:
     body_size: int
 
 
+@lru_cache(maxsize=8)
+def _documents(limits: QueryLimits) -> Documents:
+    """Return the schema with its limits: the servers of one process share the documents that were parsed."""
+    return Documents(schema.load(), limits)
+
+
 def create_app(
     data_dir: Path,
     *,
@@ -126,7 +133,7 @@ def create_app(
         store,
         signer,
         exporter,
-        Documents(schema.load(), query_limits or QueryLimits()),
+        _documents(query_limits or QueryLimits()),
         config_merge=config_merge,
         most_bytes=body_limits.graphql,
     )

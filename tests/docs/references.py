@@ -121,8 +121,10 @@ def modules() -> Iterator[types.ModuleType]:
                 yield import_module(found.name)
 
 
-def docstrings() -> Iterator[Docstring]:
+@cache
+def docstrings() -> list[Docstring]:
     """Read every docstring in the source: of modules, classes, functions and attributes."""
+    found: list[Docstring] = []
     for module in modules():
         if module.__file__ is None:
             continue
@@ -131,9 +133,10 @@ def docstrings() -> Iterator[Docstring]:
         for node in ast.walk(tree):
             match node:
                 case ast.Expr(value=ast.Constant(value=str(content))):
-                    yield Docstring(f"{module.__name__}:{node.lineno}", scope, content)
+                    found.append(Docstring(f"{module.__name__}:{node.lineno}", scope, content))
                 case _:
                     pass
+    return found
 
 
 def documents() -> Iterator[tuple[str, str]]:

@@ -47,7 +47,8 @@ class Duck:
 def used(library: str) -> Iterator[str]:
     """The names of a library that runql uses, from its sources."""
     for path in (SRC / "runql").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        source = path.read_text("utf-8")
+        for node in ast.walk(ast.parse(source)) if f"{library}." in source else ():
             if (
                 isinstance(node, ast.Attribute)
                 and isinstance(node.value, ast.Name)
