@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import httpx
 import pytest
 from tests.contract.both_clients import Face
 from tests.contract.intercepting import Fault, InterceptingTransport, Sent
 
-from runql import Api, IncompleteHistoriesError, QueryError, RequestTimedOutError, ServerFailureError
+from runql import Api, IncompleteHistoriesError, QueryError, RequestTimedOutError, Runs, ServerFailureError
 from runql.resources.runs.parts import counts
 from runql_server.lenient_json import JsonInput
 from runql_server.running import RunningServer
@@ -62,9 +64,10 @@ def test_a_page_that_is_too_much_is_halved_until_it_is_not(
     [
         (10_000, RUNS, [3, 10, 10]),
         (1, RUNS, [3, *[1] * 17]),
-        (10_000, 4, [3, 10, *[3] * 6]),
+        (10_000, 4, [3, 10, 5, 3, 3, 3, 3, 6, 3, 3]),
+        (10_000, 1, [3, 2, *[1] * 4, 2, *[1] * 4, 2, *[1] * 4, 2, *[1] * 4, 2, *[1] * 4]),
     ],
-    ids=["few metrics", "many metrics", "an overload"],
+    ids=["few metrics", "many metrics", "an overload", "a run at a time"],
 )
 def test_pages_of_metrics_are_as_large_as_the_runs_before_allow(
     metrics: int,
@@ -90,6 +93,30 @@ def test_pages_of_metrics_are_as_large_as_the_runs_before_allow(
         rows = lazy.select("run_id", "loss").collect()
     assert rows["run_id"].to_list() == [name for name in names for _ in range(4)]
     assert rows["loss"].to_list() == [1.0, 1 / 2, 1 / 3, 1 / 4] * RUNS
+
+
+COUNTING: Mapping[str, Callable[[Runs], object]] = {
+    "a lazy frame": lambda runs: runs.scan_histories().lazy(),
+    "parts of a scan": lambda runs: runs.scan_histories().split(2),
+    "parts of a list": lambda runs: runs.split(2),
+}
+
+
+@pytest.mark.parametrize("read", COUNTING)
+def test_a_run_that_cannot_be_counted_is_named(
+    read: str, names: list[str], server: RunningServer, project: str
+) -> None:
+
+    def overload(sent: Sent) -> Fault:
+        counts_it = sent.operation == "ListWholeHistories" and names[5] in (sent.answer or "")
+        return failure("502") if counts_it else None
+
+    transport = InterceptingTransport(overload)
+    with Api(base_url=server.url, api_key=server.api_key, transport=transport, retries=0) as api:
+        runs = api.runs(f"{server.entity}/{project}")
+        with pytest.raises(IncompleteHistoriesError, match="was only what the server counts") as caught:
+            COUNTING[read](runs)
+    assert caught.value.failed == (names[5],)
 
 
 @pytest.mark.parametrize(("metric", "first"), [("loss", 500), ("text", 50)])

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from itertools import islice
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeAlias, TypeVar
 
-from runql.errors import QueryError, RequestTimedOutError, RunqlError, ServerFailureError
+from runql.errors import (
+    IncompleteHistoriesError,
+    QueryError,
+    RequestTimedOutError,
+    RunqlError,
+    ServerFailureError,
+)
 from runql.limits import ResponseTooLargeError
+from runql.partial_results import explain
 from runql.quick_dataclasses import dataclass
 from runql.resources.pages.listing import Page, refuse_circle
 from runql.resources.runs.query import RunQuery, list_light_page
@@ -51,6 +58,16 @@ class UnreadRuns:
         """Note a run that was not requested."""
         self.reasons[name] = streak.why_not_tried
         self.not_requested.add(name)
+
+    def error(self, partial: Sequence[Mapping[str, object]], kept: str = "") -> IncompleteHistoriesError:
+        """Return the error for these runs.
+
+        Args:
+            partial: the rows of the others.
+            kept: where the rows of the others are, when they are not in ``partial``.
+        """
+        reason = explain(self.reasons, self.not_requested)
+        return IncompleteHistoriesError(partial, [*self.reasons], reason, kept, self.reasons)
 
     def joined(self, other: UnreadRuns) -> UnreadRuns:
         """The runs of both."""

@@ -23,7 +23,6 @@ from runql.resources.runs.histories.page import (
     HistoriesPlan,
     RunFingerprint,
     may_leave_out,
-    unread_error,
 )
 from runql.resources.runs.histories.page_budget import MOST_RUNS
 from runql.resources.runs.histories.spool import HistoriesSpool
@@ -65,7 +64,7 @@ def read_histories(
         raise IncompleteHistoriesError(_drain(whole.batches), [*reasons], reason, reasons=reasons) from error
     unread = cursor.unread
     if unread.reasons and not (whole.ended and may_leave_out(unread)):
-        raise unread_error(_drain(whole.batches), unread)
+        raise unread.error(_drain(whole.batches))
     return whole
 
 
@@ -100,7 +99,7 @@ def sink_histories(
         else:
             order, unread = yield from _fill(plan, reader, spool, limits, report)
         if unread.reasons and not (order and may_leave_out(unread)):
-            raise unread_error([], unread, "is kept next to the file: the next call reads what is missing")
+            raise unread.error([], "is kept next to the file: the next call reads what is missing")
         yield from offload(lambda: spool.publish(order))
     finally:
         spool.close()

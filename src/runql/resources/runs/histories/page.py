@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import field
 from typing import TYPE_CHECKING
 
-from runql.errors import IncompleteHistoriesError
 from runql.frames.batches import Batch, RowBatch, step_of
 from runql.frames.row_readers import RowReader
-from runql.partial_results import allowed_partial, explain
+from runql.partial_results import allowed_partial
 from runql.quick_dataclasses import dataclass
 from runql.resources.history.chosen_rows import BAD_ROW, BAD_ROW_OF_RUN, CHOSEN_ROWS, content_by_run
 from runql.resources.history.plan import ScanPlan
@@ -99,20 +98,6 @@ class HistoriesPart:
         """Append the part that follows."""
         self.batches += part.batches
         self.ended += part.ended
-
-
-def unread_error(
-    partial: Sequence[Mapping[str, object]], unread: UnreadRuns, kept: str = ""
-) -> IncompleteHistoriesError:
-    """Return the error for runs that could not be read.
-
-    Args:
-        partial: the rows of the others.
-        unread: these runs.
-        kept: where the rows of the others are, when they are not in ``partial``.
-    """
-    reason = explain(unread.reasons, unread.not_requested)
-    return IncompleteHistoriesError(partial, [*unread.reasons], reason, kept, unread.reasons)
 
 
 def may_leave_out(unread: UnreadRuns) -> bool:

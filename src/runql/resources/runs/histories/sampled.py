@@ -25,7 +25,7 @@ from runql.resources.history.sampled import Row, SampleOptions, sampled_rows
 from runql.resources.pages.listing import Page, read_page
 from runql.resources.records.identity import require_runs
 from runql.resources.runs.adaptive_pages import AdaptivePages, UnreadRuns
-from runql.resources.runs.histories.page import may_leave_out, unread_error
+from runql.resources.runs.histories.page import may_leave_out
 from runql.resources.runs.query import RunQuery
 from runql.transport.flow import Flow, fetch_with_raw_lists
 from runql_graphql.operations import list_histories
@@ -66,7 +66,7 @@ def sample_runs(
     unread = pages.unread.joined(unreadable)
     any_read = listed > len(unreadable.reasons)
     if unread.reasons and not (any_read and may_leave_out(unread)):
-        raise unread_error(rows_of(batches), unread)
+        raise unread.error(rows_of(batches))
     return batches
 
 

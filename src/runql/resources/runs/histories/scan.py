@@ -21,7 +21,7 @@ from runql.resources.records.travelling import Travelling
 from runql.resources.runs.histories.collect import read_histories, sink_histories
 from runql.resources.runs.histories.cursor import HistoriesCursor
 from runql.resources.runs.histories.formats import SCAN_LEADING, OutputFormat
-from runql.resources.runs.histories.page import HistoriesPart, HistoriesPlan, may_leave_out, unread_error
+from runql.resources.runs.histories.page import HistoriesPart, HistoriesPlan, may_leave_out
 from runql.resources.runs.histories.split import split_scan
 from runql.transport.files.bodies import Progress
 from runql.transport.flow import Flow
@@ -98,9 +98,10 @@ class HistoriesScan(ArrowScan, Travelling, Shown, Generic[F_co]):
             workers: processes that read parts at the same time; each uses such a part of the rate limit, see `Api`.
 
         Raises:
+            IncompleteHistoriesError: the server does not return a run even alone.
             ValueError: ``n`` or ``workers`` is below 1, or the scan has ``pivot``.
 
-        Requests: one for each 500 runs; none for a part.
+        Requests: one for each 500 runs, more where that is too much for the server; none for a part.
         """
         refuse_pivot("split", pivot=self._pivot)
         most, processes = positive("n", n), positive("workers", workers)
@@ -180,9 +181,9 @@ class HistoriesScan(ArrowScan, Travelling, Shown, Generic[F_co]):
         of at most half of the metrics requests these alone; rows that lack them arrive too.
 
         Requests: for the types, unless ``keys`` and ``schema`` have them, one for the first 250 runs, then one for each
-        1,000, or for fewer that have 40,000 metrics together. A query sends those of the rows it needs, and one a page
-        of runs where it needs columns of runs. Runs whose rows lack metrics since, or share steps, are requested again,
-        alone or with their page.
+        1,000, or for fewer that have 40,000 metrics together; more where that is too much for the server. A query sends
+        those of the rows it needs, and one a page of runs where it needs columns of runs. Runs whose rows lack metrics
+        since, or share steps, are requested again, alone or with their page.
 
         Args:
             run_columns: fields of each row's run, such as ``state`` or ``tags``, as in `Runs.to_polars`. They replace
@@ -191,7 +192,8 @@ class HistoriesScan(ArrowScan, Travelling, Shown, Generic[F_co]):
 
         Raises:
             FrameValueError: by the query, a value does not fit its type, or its metric is newer than the lazy frame.
-            IncompleteHistoriesError: by the query, some runs cannot be read.
+            IncompleteHistoriesError: the server does not return the metrics of a run even alone; by the query, some
+                runs cannot be read.
             MissingExtraError: polars is not installed; raised before anything is sent.
             ValueError: with ``pivot``, an unknown column of runs, or one of config or summary without a dtype.
             TypeError: ``run_columns`` is no list of str, ``run_schema`` no mapping of names to dtypes.
@@ -296,9 +298,10 @@ class AsyncHistoriesScan(AsyncArrowScan, Travelling, Shown, Generic[F_co]):
             workers: processes that read parts at the same time; each uses such a part of the rate limit, see `Api`.
 
         Raises:
+            IncompleteHistoriesError: the server does not return a run even alone.
             ValueError: ``n`` or ``workers`` is below 1, or the scan has ``pivot``.
 
-        Requests: one for each 500 runs; none for a part.
+        Requests: one for each 500 runs, more where that is too much for the server; none for a part.
         """
         refuse_pivot("split", pivot=self._pivot)
         most, processes = positive("n", n), positive("workers", workers)
@@ -395,7 +398,7 @@ class BatchStream:
         unread = self._cursor.unread
         may_lack = self._has_read and not self._cursor.cut_off
         if unread.reasons and not (may_lack and may_leave_out(unread)):
-            raise unread_error([], unread, HANDED_OUT)
+            raise unread.error([], HANDED_OUT)
         return None
 
 

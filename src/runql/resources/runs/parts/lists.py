@@ -100,9 +100,10 @@ class SplittableRuns(Travelling):
             workers: processes that read parts at the same time; each uses such a part of the rate limit, see `Api`.
 
         Raises:
+            IncompleteHistoriesError: the server does not return a run even alone.
             ValueError: ``n`` or ``workers`` is below 1.
 
-        Requests: one for each 500 runs; none where all pages were read.
+        Requests: one for each 500 runs, more where that is too much for the server; none where all pages were read.
         """
         from runql.resources.runs.parts.split import split_runs
 
@@ -172,9 +173,10 @@ class AsyncSplittableRuns(Travelling):
             workers: processes that read parts at the same time; each uses such a part of the rate limit, see `Api`.
 
         Raises:
+            IncompleteHistoriesError: the server does not return a run even alone.
             ValueError: ``n`` or ``workers`` is below 1.
 
-        Requests: one for each 500 runs; none where all pages were read.
+        Requests: one for each 500 runs, more where that is too much for the server; none where all pages were read.
         """
         from runql.resources.runs.parts.split import split_runs
 

@@ -36,7 +36,7 @@ class CountedRun:
 
 
 def split_runs(query: RunQuery, most: int, known: Sequence[str] | None) -> Flow[list[RunQuery]]:
-    """Return queries for parts of a list; one request for each 500 runs, none where the ids are known."""
+    """Return queries for parts of a list; one request for each 500 runs at least, none where the ids are known."""
     names = query.ids if known is None else tuple(known)
     if names is None:
         names = tuple(run.name for run in (yield from count_runs(query, with_ends=False)))
@@ -87,7 +87,7 @@ def chosen_runs(query: RunQuery, names: Sequence[str], ends: Sequence[int | None
 
 
 def count_runs(query: RunQuery, *, with_ends: bool) -> Flow[list[CountedRun]]:
-    """Return the runs of a list, with what the server counts; one request for each 500 of them."""
+    """Return the runs of a list, with what the server counts; at least one request for each 500 of them."""
     counted = yield from count_histories(query, max(PAGE, query.per_page), with_keys=with_ends)
     return [
         CountedRun(
