@@ -106,7 +106,6 @@ COUNTING: Mapping[str, Callable[[Runs], object]] = {
 def test_a_run_that_cannot_be_counted_is_named(
     read: str, names: list[str], server: RunningServer, project: str
 ) -> None:
-
     def overload(sent: Sent) -> Fault:
         counts_it = sent.operation == "ListWholeHistories" and names[5] in (sent.answer or "")
         return failure("502") if counts_it else None
