@@ -225,7 +225,7 @@ def ordered(by: str, frame: pl.LazyFrame) -> pl.LazyFrame:
 def queries(draw: st.DrawFn, schema: pl.Schema) -> list[Query]:
     """Draw the steps of a query, each on the columns that the one before leaves."""
     steps: list[Query] = []
-    is_joined = False
+    is_joined, most = False, 30
     for kind in draw(
         st.lists(st.sampled_from(["filter", "select", "head", "sort", "join", "slice"]), max_size=4)
     ):
@@ -242,10 +242,13 @@ def queries(draw: st.DrawFn, schema: pl.Schema) -> list[Query]:
             schema = pl.Schema({name: schema[name] for name in chosen})
             steps.append(partial(selected, chosen))
         elif kind == "head":
-            rows = draw(st.integers(0, 30))
-            steps.append(partial(cut, 0, rows))
+            most = draw(st.integers(0, most))
+            steps.append(partial(cut, 0, most))
         elif kind == "slice":
-            start = draw(st.integers(-9, 30))
+            # Not behind the last row that a cut left: polars' streaming engine panics where rows of any Python source
+            # are then sorted and cut.
+            start = draw(st.integers(-9, max(0, most - 1)))
+            most = min(most, 5)
             steps.append(partial(cut, start, 5))
         elif kind == "sort":
             by = draw(st.sampled_from(names))
