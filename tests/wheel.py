@@ -209,7 +209,7 @@ class Trial:
 class Environment:
     """A virtual environment, and the folder that its commands run in.
 
-    No other environment runs there: two mypy that share a cache, one with pandas and one without, end with an error.
+    No other environment runs there: two mypy that share a cache, one with pandas and one without, may end with an error.
 
     Attributes:
         trial: what it is part of.

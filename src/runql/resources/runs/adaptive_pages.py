@@ -15,7 +15,7 @@ from runql.errors import (
     ServerFailureError,
 )
 from runql.limits import ResponseTooLargeError
-from runql.partial_results import explain
+from runql.partial_results import allowed_partial, explain
 from runql.quick_dataclasses import dataclass
 from runql.resources.pages.listing import Page, refuse_circle
 from runql.resources.runs.query import RunQuery, list_light_page
@@ -68,6 +68,13 @@ class UnreadRuns:
         """
         reason = explain(self.reasons, self.not_requested)
         return IncompleteHistoriesError(partial, [*self.reasons], reason, kept, self.reasons)
+
+    def may_be_left_out(self) -> bool:
+        """Note that the result lacks these runs, where the caller allows it; return whether that is so."""
+        allowed = allowed_partial()
+        if allowed is not None:
+            allowed.add_runs(self.reasons, self.not_requested)
+        return allowed is not None
 
     def joined(self, other: UnreadRuns) -> UnreadRuns:
         """The runs of both."""

@@ -22,7 +22,6 @@ from runql.resources.runs.histories.page import (
     HistoriesPart,
     HistoriesPlan,
     RunFingerprint,
-    may_leave_out,
 )
 from runql.resources.runs.histories.page_budget import MOST_RUNS
 from runql.resources.runs.histories.spool import HistoriesSpool
@@ -63,7 +62,7 @@ def read_histories(
         reasons = cursor.unread.reasons
         raise IncompleteHistoriesError(_drain(whole.batches), [*reasons], reason, reasons=reasons) from error
     unread = cursor.unread
-    if unread.reasons and not (whole.ended and may_leave_out(unread)):
+    if unread.reasons and not (whole.ended and unread.may_be_left_out()):
         raise unread.error(_drain(whole.batches))
     return whole
 
@@ -98,7 +97,7 @@ def sink_histories(
             order, unread = yield from _refill(plan, reader, spool, limits, report)
         else:
             order, unread = yield from _fill(plan, reader, spool, limits, report)
-        if unread.reasons and not (order and may_leave_out(unread)):
+        if unread.reasons and not (order and unread.may_be_left_out()):
             raise unread.error([], "is kept next to the file: the next call reads what is missing")
         yield from offload(lambda: spool.publish(order))
     finally:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from runql.frames.batches import Batch, RowBatch, step_of
 from runql.frames.row_readers import RowReader
-from runql.partial_results import allowed_partial
 from runql.quick_dataclasses import dataclass
 from runql.resources.history.chosen_rows import BAD_ROW, BAD_ROW_OF_RUN, CHOSEN_ROWS, content_by_run
 from runql.resources.history.plan import ScanPlan
@@ -29,7 +28,6 @@ from runql.resources.history.window import (
 from runql.resources.pages.listing import Page, read_page
 from runql.resources.records.identity import require_runs
 from runql.resources.records.tables import Contents
-from runql.resources.runs.adaptive_pages import UnreadRuns
 from runql.resources.runs.query import RunQuery
 from runql.transport.flow import Flow, fetch_with_raw_lists
 from runql.transport.sample_limits import is_far_below
@@ -98,14 +96,6 @@ class HistoriesPart:
         """Append the part that follows."""
         self.batches += part.batches
         self.ended += part.ended
-
-
-def may_leave_out(unread: UnreadRuns) -> bool:
-    """Note that the result lacks these runs, where the caller allows it; return whether that is so."""
-    allowed = allowed_partial()
-    if allowed is not None:
-        allowed.add_runs(unread.reasons, unread.not_requested)
-    return allowed is not None
 
 
 @dataclass(slots=True)

@@ -25,7 +25,6 @@ from runql.resources.history.sampled import Row, SampleOptions, sampled_rows
 from runql.resources.pages.listing import Page, read_page
 from runql.resources.records.identity import require_runs
 from runql.resources.runs.adaptive_pages import AdaptivePages, UnreadRuns
-from runql.resources.runs.histories.page import may_leave_out
 from runql.resources.runs.query import RunQuery
 from runql.transport.flow import Flow, fetch_with_raw_lists
 from runql_graphql.operations import list_histories
@@ -65,7 +64,7 @@ def sample_runs(
         raise IncompleteHistoriesError(rows_of(batches), [*reasons], reason, reasons=reasons) from error
     unread = pages.unread.joined(unreadable)
     any_read = listed > len(unreadable.reasons)
-    if unread.reasons and not (any_read and may_leave_out(unread)):
+    if unread.reasons and not (any_read and unread.may_be_left_out()):
         raise unread.error(rows_of(batches))
     return batches
 

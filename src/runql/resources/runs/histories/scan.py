@@ -21,7 +21,7 @@ from runql.resources.records.travelling import Travelling
 from runql.resources.runs.histories.collect import read_histories, sink_histories
 from runql.resources.runs.histories.cursor import HistoriesCursor
 from runql.resources.runs.histories.formats import SCAN_LEADING, OutputFormat
-from runql.resources.runs.histories.page import HistoriesPart, HistoriesPlan, may_leave_out
+from runql.resources.runs.histories.page import HistoriesPart, HistoriesPlan
 from runql.resources.runs.histories.split import split_scan
 from runql.transport.files.bodies import Progress
 from runql.transport.flow import Flow
@@ -397,7 +397,7 @@ class BatchStream:
                 return part.batches
         unread = self._cursor.unread
         may_lack = self._has_read and not self._cursor.cut_off
-        if unread.reasons and not (may_lack and may_leave_out(unread)):
+        if unread.reasons and not (may_lack and unread.may_be_left_out()):
             raise unread.error([], HANDED_OUT)
         return None
 
